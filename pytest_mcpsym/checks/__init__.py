@@ -1,0 +1,22 @@
+"""Checks: pure functions from a wire log to findings, and the list of those that run by default.
+
+`run(log)` judges a log. Pinned by `tests/checks/`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pytest_mcpsym.checks.finding import Check, Finding, Registry, Severity, View, check, judge, matches
+from pytest_mcpsym.checks.jsonrpc import JSONRPC
+from pytest_mcpsym.wire.log import WireLog
+
+__all__ = ["DEFAULT", "Check", "Finding", "Registry", "Severity", "View", "check", "matches", "run"]
+
+DEFAULT: Final = Registry((*JSONRPC.values(),))
+"""The checks that run over every board of every test."""
+
+
+def run(log: WireLog, checks: Registry = DEFAULT) -> tuple[Finding, ...]:
+    """Return what checks find in a log, in order of the findings' last frames."""
+    return judge(log, checks)

@@ -1,0 +1,208 @@
+"""What a check is, and what it finds.
+
+A check is a pure function from a `View` of a wire log to findings. `check` makes one out of a function and registers it nowhere;
+a `Registry` is a frozen collection that names its checks outright, so no import decides what runs. A check that raises hides
+nothing: it becomes a finding `check:crashed` beside all others. Pinned by `tests/checks/test_registry.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from types import MappingProxyType
+from typing import Final, Literal
+
+from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate
+from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.route import Placements, Routes, place, routes
+
+__all__ = ["CRASHED", "Check", "Finding", "Registry", "Severity", "View", "check", "judge", "matches"]
+
+Severity = Literal["error", "warning"]
+
+CRASHED: Final = "check:crashed"
+"""Check id of the finding that a check raised an exception."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One violated rule with the frames that prove it.
+
+    Attributes:
+        check: Id of the check: family and rule with one colon between them.
+        severity: `error` fails a test that does not expect it; `warning` is reported.
+        message: One sentence with link, method and id.
+        frames: `seq` of each frame that proves it, in order of the log.
+        link: Name of the link; empty where it concerns none.
+        route: Text of the route on which it happened, such as `host > agent > code`, where there is one.
+    """
+
+    check: str
+    severity: Severity
+    message: str
+    frames: tuple[int, ...]
+    link: str
+    route: str | None = None
+
+
+class View:
+    """A wire log with what checks ask of it, each derived once and only when it is asked for.
+
+    The log must not grow while a view of it is in use.
+    """
+
+    def __init__(self, log: WireLog) -> None:
+        self.log = log
+
+    @cached_property
+    def correlation(self) -> Correlation:
+        """Exchanges and anomalies."""
+        return correlate(self.log)
+
+    @cached_property
+    def placements(self) -> Placements:
+        """What each frame was sent for."""
+        return place(self.log, self.correlation)
+
+    @cached_property
+    def routes(self) -> Routes:
+        """Who called whom."""
+        return routes(self.log, self.correlation, self.placements)
+
+    @cached_property
+    def closings(self) -> Mapping[str, str]:
+        """Who closed each closed link first: `host` or `peer`."""
+        found: dict[str, str] = {}
+        for note in self.log.notes:
+            if note.channel == "close":
+                found.setdefault(note.link, str(note.data.get("by")))
+        return found
+
+    @cached_property
+    def _callers(self) -> Mapping[int, tuple[int | None, str, str]]:
+        """For each exchange of a hop, by `seq` of its request: the parent's, the caller, the callee."""
+        found: dict[int, tuple[int | None, str, str]] = {}
+        for root in self.routes:
+            found[root.exchange.request.seq] = (None, root.caller, root.callee or root.caller)
+        for hop in self.routes.walk():
+            for child in hop.children:
+                found[child.exchange.request.seq] = (hop.exchange.request.seq, child.caller, child.callee or child.caller)
+        for hop in self.routes.walk():
+            if hop.via is not None:
+                found.setdefault(hop.via.request.seq, found[hop.exchange.request.seq])
+        return found
+
+    def route(self, exchange: Exchange) -> str | None:
+        """Return the text of the route on which an exchange happened, or `None` if it belongs to the link alone."""
+        seq: int | None = exchange.request.seq
+        if seq not in self._callers:
+            owner, _ = self.placements.handling.get(seq, (None, "ambiguous"))
+            seq = None if owner is None else owner.request.seq
+        names: list[str] = []
+        while seq is not None and seq in self._callers:
+            seq, caller, callee = self._callers[seq]
+            names += [callee] if seq is not None else [callee, caller]
+        return " > ".join(reversed(names)) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule and the function that finds its violations.
+
+    Attributes:
+        id: Family and rule with one colon between them.
+        severity: Severity of its findings where they do not say otherwise.
+        sentence: What the rule demands, in one sentence.
+        source: Where the rule is written down.
+        find: The function; pure.
+    """
+
+    id: str
+    severity: Severity
+    sentence: str
+    source: str
+    find: Callable[[View], Iterable[Finding]]
+
+    def finding(
+        self, message: str, frames: Iterable[Frame], link: str, route: str | None = None, severity: Severity | None = None
+    ) -> Finding:
+        """Return a finding of this check."""
+        return Finding(self.id, severity or self.severity, message, tuple(frame.seq for frame in frames), link, route)
+
+
+def check(
+    ident: str, /, *, severity: Severity, sentence: str, source: str
+) -> Callable[[Callable[[View], Iterable[Finding]]], Check]:
+    """Make a check out of a function.
+
+    Raises:
+        ValueError: The id does not have exactly one colon.
+
+    Example:
+        >>> @check("greeting:missing", severity="warning", sentence="Servers say hello.", source="house rule")
+        ... def missing(view: View) -> Iterator[Finding]:
+        ...     if not view.log.frames:
+        ...         yield missing.finding("nobody said hello", (), "")
+    """
+    if ident.count(":") != 1 or not all(ident.split(":")):
+        raise ValueError(f"check id {ident!r}: expected a family and a rule with one colon between them")
+    return lambda find: Check(ident, severity, sentence, source, find)
+
+
+class Registry(Mapping[str, Check]):
+    """A frozen collection of checks by id, in the order given.
+
+    Raises:
+        ValueError: Two checks have one id.
+    """
+
+    __slots__ = ("_checks",)
+
+    def __init__(self, checks: Iterable[Check] = ()) -> None:
+        known: dict[str, Check] = {}
+        for each in checks:
+            if known.setdefault(each.id, each) is not each:
+                raise ValueError(f"two checks have the id {each.id!r}")
+        self._checks = MappingProxyType(known)
+
+    def __getitem__(self, key: str) -> Check:
+        return self._checks[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._checks)
+
+    def __len__(self) -> int:
+        return len(self._checks)
+
+    def __repr__(self) -> str:
+        return f"<Registry: {', '.join(self._checks)}>"
+
+
+def judge(log: WireLog, checks: Registry) -> tuple[Finding, ...]:
+    """Run checks over a log; findings come in order of their last frames, and of the checks where those are the same."""
+    view = View(log)
+    found: list[Finding] = []
+    for each in checks.values():
+        try:
+            found.extend(each.find(view))
+        except Exception as error:  # noqa: BLE001  # whatever a check does wrong must not hide what the others found
+            message = f"check {each.id} crashed: {type(error).__name__}: {error}"
+            found.append(Finding(CRASHED, "error", message, (), ""))
+    return tuple(sorted(found, key=lambda finding: max(finding.frames, default=-1)))
+
+
+def matches(pattern: str, finding: Finding) -> bool:
+    """Say whether a pattern selects a finding.
+
+    Args:
+        pattern: A check id in which `*` stands for anything, with or without a link (or a pattern of links) and a colon before
+            it: `progress:*` on all links, `weather:progress:*` on the link `weather`.
+        finding: The finding.
+    """
+    link, _, rest = pattern.partition(":")
+    if ":" in rest:
+        return fnmatchcase(finding.link, link) and fnmatchcase(finding.check, rest)
+    return fnmatchcase(finding.check, pattern)

@@ -1,0 +1,1 @@
+"""Texts for people: what failed, where, what was nearest, what to do."""

@@ -1,0 +1,78 @@
+"""Open the byte channel that a `LinkSpec` describes. The one place that knows which transport serves which target."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, cast
+
+from mcp.client.stdio import StdioServerParameters
+
+from pytest_mcpsym.switchboard.target import LinkSpec, lowlevel
+from pytest_mcpsym.transport.memory import MemoryServer, open_memory
+from pytest_mcpsym.transport.stdio import open_stdio
+from pytest_mcpsym.transport.tap import Channel, Tap
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+__all__ = ["connect"]
+
+_IN_PROCESS = "http://127.0.0.1:8000"
+"""Address that an ASGI app called in process sees; the SDK's guard against DNS rebinding accepts it."""
+
+
+@asynccontextmanager
+async def connect(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
+    """Open the channel of one link.
+
+    Raises:
+        LinkError: The peer could not be started or reached.
+    """
+    if spec.transport == "memory":
+        async with _lifespan(spec.target), open_memory(cast("MemoryServer", lowlevel(spec.target)), tap) as channel:
+            yield channel
+    elif isinstance(spec.target, StdioServerParameters):
+        async with open_stdio(spec.target, tap) as channel:
+            yield channel
+    else:
+        async with _connect_http(spec, tap) as channel:
+            yield channel
+
+
+def _lifespan(target: object) -> AbstractAsyncContextManager[object]:
+    """FastMCP keeps a lifespan outside its low-level server; other servers enter theirs when they run."""
+    manager = getattr(target, "_lifespan_manager", None)
+    return cast("AbstractAsyncContextManager[object]", manager()) if manager is not None else nullcontext()
+
+
+@asynccontextmanager
+async def _connect_http(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
+    from pytest_mcpsym.transport.asgi import asgi_transport
+    from pytest_mcpsym.transport.http import open_http
+    from pytest_mcpsym.transport.sockets import serve_on_loopback
+
+    if isinstance(spec.target, str):
+        async with open_http(spec.target, tap, headers=spec.headers) as channel:
+            yield channel
+    elif spec.transport == "sockets":
+        async with (
+            serve_on_loopback(_application(spec)) as address,
+            open_http(address + spec.path, tap, headers=spec.headers) as channel,
+        ):
+            yield channel
+    else:
+        async with (
+            asgi_transport(_application(spec)) as transport,
+            open_http(_IN_PROCESS + spec.path, tap, headers=spec.headers, transport=transport) as channel,
+        ):
+            yield channel
+
+
+def _application(spec: LinkSpec) -> ASGIApp:
+    """The ASGI app of a server object; an ASGI app is its own."""
+    for factory in ("streamable_http_app", "http_app"):
+        make = getattr(spec.target, factory, None)
+        if make is not None:
+            return cast("ASGIApp", make(json_response=spec.json_response, stateless_http=spec.stateless))
+    return cast("ASGIApp", spec.target)

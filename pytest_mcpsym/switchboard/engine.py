@@ -1,0 +1,232 @@
+"""The switchboard itself: opens the links of one board together, calls, routes, and closes them. It lives on one event loop.
+
+`AsyncBoard` and `Board` are its two faces. Pinned by `tests/switchboard/test_board.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, cast
+
+import anyio
+import anyio.abc
+from mcp_types import CallToolResult, Tool
+from pydantic import ValidationError
+
+from pytest_mcpsym.errors import LinkError, LinkNameError, UsageError
+from pytest_mcpsym.switchboard.failure import root_cause
+from pytest_mcpsym.switchboard.host import Host
+from pytest_mcpsym.switchboard.invoke import invoke
+from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress
+from pytest_mcpsym.switchboard.routing import Router, tool_entries
+from pytest_mcpsym.switchboard.settings import Settings
+from pytest_mcpsym.switchboard.target import LinkSpec
+from pytest_mcpsym.symmetric.names import SEPARATOR
+from pytest_mcpsym.transport.tap import Tap
+from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.log import WireLog
+
+__all__ = ["CallOptions", "Engine", "Progress", "check_names"]
+
+HOST: Final = "host"
+"""Name of the test's own end in routes; no link may have it."""
+
+_LINK_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+Progress = Callable[[float, "float | None", "str | None"], "Awaitable[None] | None"]
+"""Receives progress: (progress, total, message). May be a plain or an async function."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """How calls are made.
+
+    Attributes:
+        timeout: Seconds for one call, all its rounds included; `None` takes the board's default.
+        meta: What goes into the request's `_meta`.
+        progress: Receives progress; asking for it puts a progress token on the request.
+    """
+
+    timeout: float | None = None
+    meta: Mapping[str, object] | None = None
+    progress: Progress | None = None
+
+
+def check_names(names: Mapping[str, object]) -> None:
+    """Refuse link names that cannot be used in routed names.
+
+    Raises:
+        LinkNameError: A name is malformed or reserved.
+    """
+    for name in names:
+        if not _LINK_NAME.fullmatch(name):
+            suggestion = re.sub(r"_+", "_", re.sub(r"[^a-z0-9]+", "_", name.lower())).strip("_0123456789") or "server"
+            raise LinkNameError(
+                f"{name!r} is no link name: lower-case letters and digits, words joined by single underscores, as in {suggestion!r}"
+            )
+        if name == HOST:
+            raise LinkNameError(f"{name!r} is the test's own end of every link; give the server another name")
+
+
+class Engine:
+    """All links of one board, while they are open. Entered and left by one task.
+
+    Args:
+        specs: What each link is made from, by link name.
+        settings: How the board was opened.
+        log: Where everything is logged.
+        host: What the host answers to servers.
+    """
+
+    def __init__(self, specs: Mapping[str, LinkSpec], settings: Settings, log: WireLog, host: Host) -> None:
+        check_names(specs)
+        self._settings = settings
+        self._log = log
+        self._host = host
+        self._specs = specs
+        self.links: dict[str, Link] = {}
+        self._tasks: anyio.abc.TaskGroup | None = None
+
+    async def __aenter__(self) -> Engine:
+        router = Router(self.links, self._host, self._log, self._settings)
+        for name, spec in self._specs.items():
+            tap = Tap(self._log, name)
+            link = Link(name, spec, tap, self._host, router.serve, self._settings)
+            transport = "http" if spec.transport == "sockets" else spec.transport
+            tap.note("open", transport=transport, era=link.era, target=spec.label)
+            self.links[name] = link
+        self._tasks = await anyio.create_task_group().__aenter__()
+        try:
+            async with anyio.create_task_group() as starting:
+                for link in self.links.values():
+                    starting.start_soon(self._tasks.start, link.run)
+        except BaseException as error:
+            await self._end(cancel=True)
+            if isinstance(error, Exception):
+                raise root_cause(error) from None
+            raise
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        for link in self.links.values():
+            link.close()
+        await self._end(cancel=exc_type is not None)
+
+    async def _end(self, *, cancel: bool) -> None:
+        assert self._tasks is not None
+        if cancel:
+            self._tasks.cancel_scope.cancel()
+        await self._tasks.__aexit__(None, None, None)
+
+    def link(self, name: str) -> Link:
+        """Return the link of that name.
+
+        Raises:
+            LinkNameError: There is none; the message names those that are there.
+        """
+        if name in self.links:
+            return self.links[name]
+        near = difflib.get_close_matches(name, self.links, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise LinkNameError(f"this board has no link {name!r}{hint} (links: {', '.join(self.links) or 'none'})")
+
+    async def call(self, name: str, arguments: Mapping[str, object] | None, options: CallOptions) -> CallToolResult:
+        """Call one tool by its routed name.
+
+        Raises:
+            UsageError: The name or the arguments cannot be sent.
+            MCPError: The server answered with a JSON-RPC error.
+            AnswerTimeout: No answer in time.
+            LinkError: The link is dead or died, or the answer is no tool result.
+        """
+        peer, separator, tool = name.partition(SEPARATOR)
+        if not separator or not tool:
+            raise UsageError(f"{name!r} is no routed name; they look like {SEPARATOR.join((peer or 'link', tool or 'tool'))!r}")
+        link = self.link(peer)
+        with _telling():
+            answer = await self._invoke(link, tool, arguments, options)
+        body = answer.result()
+        try:
+            return CallToolResult.model_validate(json.loads(body), by_name=False)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise LinkError(
+                peer, "failed", f"frame {answer.frame.seq} answers tools/call with no CallToolResult: {where}: {first['msg']}"
+            ) from None
+
+    async def _invoke(self, link: Link, tool: str, arguments: Mapping[str, object] | None, options: CallOptions) -> Answer:
+        return await invoke(
+            link,
+            self._host,
+            "tools/call",
+            _params({"name": tool, "arguments": dict(arguments or {})}),
+            meta=options.meta,
+            timeout=self._settings.call_timeout if options.timeout is None else options.timeout,
+            on_progress=_reporting(options.progress),
+        )
+
+    async def tools(self) -> list[Tool]:
+        """Return the tools of all links under their routed names, in the order of the links.
+
+        Raises:
+            LinkError: A link is dead, or lists one name twice.
+        """
+        entries: list[bytes] = []
+        with _telling():
+            for link in self.links.values():
+                entries += await tool_entries(link)
+        return [Tool.model_validate(json.loads(entry), by_name=False) for entry in entries]
+
+    @property
+    def failures(self) -> list[LinkError]:
+        """What broke links in the background, in the order of the links."""
+        return [link.failure for link in self.links.values() if link.failure is not None]
+
+
+@contextmanager
+def _telling() -> Generator[None]:
+    """Remember that the test was told of a failure, so that closing does not tell it again."""
+    try:
+        yield
+    except LinkError as error:
+        error.raised = True
+        raise
+
+
+def _params(value: Mapping[str, object]) -> bytes:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"these arguments cannot be sent as JSON: {error}") from None
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # Lone surrogates exist in JSON only as escapes.
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _reporting(progress: Progress | None) -> OnProgress | None:
+    if progress is None:
+        return None
+    told = progress
+
+    async def report(frame: Frame) -> None:
+        params = frame.message.params
+        total, message = params.get("total"), params.get("message")
+        outcome = told(
+            float(cast("float", params.get("progress", 0))),
+            float(total) if isinstance(total, (int, float)) else None,
+            message if isinstance(message, str) else None,
+        )
+        if outcome is not None:
+            await outcome
+
+    return report

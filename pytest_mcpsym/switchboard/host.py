@@ -1,0 +1,155 @@
+"""What the host answers when a server asks it: the model behind sampling, the user behind elicitation, the roots.
+
+All three are scripted by the test and answer deterministically; what was not scripted is refused with a sentence that says how.
+Pinned by `tests/switchboard/test_host.py`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast
+
+from mcp.client.session import ClientRequestContext
+from mcp_types import (
+    INVALID_REQUEST,
+    CreateMessageRequest,
+    CreateMessageRequestParams,
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    ElicitRequest,
+    ElicitRequestParams,
+    ElicitResult,
+    ErrorData,
+    InputRequest,
+    ListRootsResult,
+    Root,
+    TextContent,
+)
+
+__all__ = ["Host", "Model", "User"]
+
+_Asked = TypeVar("_Asked")
+_Given = TypeVar("_Given")
+
+Message = CreateMessageResult | CreateMessageResultWithTools
+ModelTurn = str | Message | Callable[[CreateMessageRequestParams], "str | Message"]
+UserTurn = str | dict[str, object] | ElicitResult | Callable[[ElicitRequestParams], "str | dict[str, object] | ElicitResult"]
+
+
+class _Script(Generic[_Asked, _Given]):
+    """Turns that are taken in order, each once."""
+
+    def __init__(self) -> None:
+        self._turns: deque[_Given | Callable[[_Asked], _Given]] = deque()
+
+    def take(self, asked: _Asked) -> _Given | None:
+        """Return the next turn, computed from what was asked if it is a function; `None` when none is left."""
+        if not self._turns:
+            return None
+        turn = self._turns.popleft()
+        return cast("Callable[[_Asked], _Given]", turn)(asked) if callable(turn) else turn
+
+    def add(self, *turns: _Given | Callable[[_Asked], _Given]) -> None:
+        self._turns.extend(turns)
+
+
+class Model:
+    """The deterministic model behind sampling. Turns are used in order, whichever server asks."""
+
+    def __init__(self) -> None:
+        self._turns = _Script[CreateMessageRequestParams, "str | Message"]()
+
+    def script(self, *turns: ModelTurn) -> None:
+        """Add answers to `sampling/createMessage`.
+
+        Args:
+            turns: Text, a `CreateMessageResult`, a `CreateMessageResultWithTools`, or a function from the request's params to one of
+                these.
+
+        Example:
+            ```python
+            board.model.script("4", lambda params: params.messages[-1].content.text.upper())
+            ```
+        """
+        self._turns.add(*turns)
+
+    def answer(self, params: CreateMessageRequestParams) -> Message | ErrorData:
+        """Return the next turn as a result."""
+        turn = self._turns.take(params)
+        if turn is None:
+            return _unscripted("sampling/createMessage", "board.model.script('an answer')")
+        if isinstance(turn, str):
+            return CreateMessageResult(
+                role="assistant", content=TextContent(type="text", text=turn), model="scripted", stop_reason="endTurn"
+            )
+        return turn
+
+
+class User:
+    """The deterministic user behind elicitation."""
+
+    def __init__(self) -> None:
+        self._turns = _Script[ElicitRequestParams, "str | dict[str, object] | ElicitResult"]()
+
+    def script(self, *turns: UserTurn) -> None:
+        """Add answers to `elicitation/create`.
+
+        Args:
+            turns: A dict accepts with that content, `"accept"`, `"decline"` and `"cancel"` do that without, an `ElicitResult` is sent as
+                it is, a function gets the request's params and returns one of these.
+        """
+        self._turns.add(*turns)
+
+    def answer(self, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+        """Return the next turn as a result."""
+        turn = self._turns.take(params)
+        if turn is None:
+            return _unscripted("elicitation/create", "board.user.script({'field': 'value'})")
+        if isinstance(turn, dict):
+            return ElicitResult.model_validate({"action": "accept", "content": turn})
+        if isinstance(turn, str):
+            return ElicitResult.model_validate({"action": turn})
+        return turn
+
+
+class Host:
+    """Everything that a server may ask of the host itself.
+
+    Attributes:
+        model: Behind `sampling/createMessage`.
+        user: Behind `elicitation/create`.
+        roots: Behind `roots/list`: `Root` objects or `file://` URIs; change it freely.
+    """
+
+    def __init__(self) -> None:
+        self.model = Model()
+        self.user = User()
+        self.roots: list[str | Root] = []
+
+    async def sample(self, context: ClientRequestContext, params: CreateMessageRequestParams) -> Message | ErrorData:
+        """Answer `sampling/createMessage`."""
+        return self.model.answer(params)
+
+    async def elicit(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+        """Answer `elicitation/create`."""
+        return self.user.answer(params)
+
+    async def list_roots(self, context: ClientRequestContext) -> ListRootsResult:
+        """Answer `roots/list`."""
+        return self._roots()
+
+    def answer(self, request: InputRequest) -> Message | ElicitResult | ListRootsResult | ErrorData:
+        """Answer what a modern server asks in the middle of a call (`input_required`)."""
+        if isinstance(request, CreateMessageRequest):
+            return self.model.answer(request.params)
+        if isinstance(request, ElicitRequest):
+            return self.user.answer(request.params)
+        return self._roots()
+
+    def _roots(self) -> ListRootsResult:
+        return ListRootsResult.model_validate({"roots": [root if isinstance(root, Root) else {"uri": root} for root in self.roots]})
+
+
+def _unscripted(method: str, remedy: str) -> ErrorData:
+    return ErrorData(code=INVALID_REQUEST, message=f"the test scripted no answer to this {method}; add one with {remedy}")

@@ -1,0 +1,44 @@
+"""Tell event loops apart, so that a board used from the wrong one is an error and never a hang."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from pytest_mcpsym.errors import LoopError
+
+__all__ = ["LoopToken", "require", "running"]
+
+LoopToken = tuple[str, int]
+"""Name of the async library and identity of its loop."""
+
+
+def running() -> LoopToken | None:
+    """Return the event loop that runs in this thread, `None` if there is none."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        return ("trio", id(trio.lowlevel.current_trio_token()))
+    try:
+        return ("asyncio", id(asyncio.get_running_loop()))
+    except RuntimeError:
+        return None
+
+
+def require(owner: LoopToken) -> None:
+    """Refuse to go on anywhere but on the loop that opened the board.
+
+    Raises:
+        LoopError: It names both loops.
+    """
+    here = running()
+    if here == owner:
+        return
+    place = "outside any event loop" if here is None else f"on {_name(here)}"
+    raise LoopError(
+        f"this board was opened on {_name(owner)} and is used {place}: open it in the test itself, or in a fixture of the same "
+        "runner and loop scope"
+    )
+
+
+def _name(token: LoopToken) -> str:
+    return f"the {token[0]} event loop {token[1]:#x}"

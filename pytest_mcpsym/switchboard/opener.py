@@ -1,0 +1,164 @@
+"""What `switchboard(...)` returns: one opener, two faces. `with` gives a `Board`, `async with` an `AsyncBoard`.
+
+Pinned by `tests/switchboard/test_board.py` and `tests/plugin/test_runners.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from types import TracebackType
+from typing import cast
+
+from anyio.from_thread import start_blocking_portal
+
+from pytest_mcpsym.errors import FindingsError, UsageError
+from pytest_mcpsym.report.findings import judge
+from pytest_mcpsym.switchboard.board import AsyncBoard, Board, refuse_loop
+from pytest_mcpsym.switchboard.engine import Engine, check_names
+from pytest_mcpsym.switchboard.host import Host
+from pytest_mcpsym.switchboard.owner import Owner
+from pytest_mcpsym.switchboard.settings import Settings
+from pytest_mcpsym.switchboard.target import Era, LinkSpec, describe
+from pytest_mcpsym.switchboard.views import Views
+from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.redact import Rules
+
+__all__ = ["Opener", "switchboard"]
+
+
+def switchboard(*, era: Era | Mapping[str, Era] | None = None, **links: object) -> Opener:
+    """Describe a board outside pytest; in a test use the fixture of the same name.
+
+    Args:
+        era: Era of all links, or of those named in a mapping. Default `handshake`.
+        links: What each link is made from, by link name.
+
+    Raises:
+        LinkNameError: A link name is malformed or reserved.
+        TargetError: No link can be made from a value.
+        UsageError: `era` is no era.
+    """
+    return Opener(links, era, Settings())
+
+
+class Opener:
+    """Opens one board, once, in either of two ways.
+
+    Args:
+        links: What each link is made from, by link name.
+        era: As `switchboard` takes it.
+        settings: Defaults of the board.
+        opened: Told of the board as soon as it is made.
+    """
+
+    def __init__(
+        self,
+        links: Mapping[str, object],
+        era: Era | Mapping[str, Era] | None,
+        settings: Settings,
+        opened: Callable[[Views], None] = lambda board: None,
+    ) -> None:
+        check_names(links)
+        eras = _eras(links, era)
+        self._specs: dict[str, LinkSpec] = {}
+        for name, target in links.items():
+            spec = describe(target)
+            self._specs[name] = replace(spec, era=spec.era or eras.get(name))
+        self._settings = settings if not isinstance(era, str) else replace(settings, era=era)
+        self._opened = opened
+        self._log = WireLog()
+        self._host = Host()
+        self._rules = Rules(secrets=tuple(pair for spec in self._specs.values() for pair in spec.secrets))
+        self._used = False
+        self._board: Board | AsyncBoard | None = None
+
+    async def __aenter__(self) -> AsyncBoard:
+        self._use()
+        engine = self._engine()
+        owner = Owner(engine)
+
+        async def close() -> None:
+            await owner.stop()
+            self._settle(engine, board)
+
+        board = AsyncBoard(engine, self._log, self._host, self._rules, close)
+        self._opened(board)
+        self._board = board
+        try:
+            await owner.start()
+        except BaseException:
+            board.seal()
+            raise
+        return board
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        assert isinstance(self._board, AsyncBoard)
+        await self._board.aclose()
+
+    def __enter__(self) -> Board:
+        refuse_loop("open")
+        self._use()
+        engine = self._engine
+        with ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal())
+            made = portal.call(engine)
+            owner = portal.call(Owner, made)
+            kept = ExitStack()
+
+            def close() -> None:
+                with kept:
+                    portal.call(owner.stop)
+                self._settle(made, board)
+
+            board = Board(made, self._log, self._host, self._rules, close, portal)
+            self._opened(board)
+            self._board = board
+            stack.callback(board.seal)
+            portal.call(owner.start)
+            kept.push(stack.pop_all())
+            return board
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        assert isinstance(self._board, Board)
+        self._board.close()
+
+    def _use(self) -> None:
+        if self._used:
+            raise UsageError("this board was opened before; call switchboard(...) again for a new one")
+        self._used = True
+
+    def _engine(self) -> Engine:
+        return Engine(self._specs, self._settings, self._log, self._host)
+
+    def _settle(self, engine: Engine, board: Views) -> None:
+        """After closing: raise what broke in the background, then (outside pytest) what the checks found. Mask nothing."""
+        if sys.exc_info()[1] is not None:
+            return
+        failure = next((failure for failure in engine.failures if not failure.raised), None)
+        if failure is not None:
+            raise failure
+        if self._settings.fail_on_findings:
+            verdict = judge([board])
+            if verdict.failed:
+                raise FindingsError(verdict.text)
+
+
+def _eras(links: Mapping[str, object], era: Era | Mapping[str, Era] | None) -> dict[str, Era]:
+    if era is None:
+        return {}
+    eras: dict[str, str] = dict.fromkeys(links, era) if isinstance(era, str) else dict(era)
+    for name, value in eras.items():
+        if name not in links:
+            raise UsageError(f"era= names {name!r}, which is no link of this board (links: {', '.join(links) or 'none'})")
+        if value == "both":
+            raise UsageError("era='both' parametrises the test, so it is for the marker, ini mcp_era or --mcp-era; here give one era")
+        if value not in ("handshake", "modern"):
+            raise UsageError(f"era={value!r} is no era; use 'handshake' or 'modern'")
+    return cast("dict[str, Era]", eras)

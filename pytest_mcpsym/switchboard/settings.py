@@ -1,0 +1,28 @@
+"""What a board is opened with, resolved from ini, marker, command line and arguments before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_mcpsym.switchboard.target import Era
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one board.
+
+    Attributes:
+        era: Era of links that name none.
+        open_timeout: Seconds that a server may take to start and to answer the first request.
+        call_timeout: Seconds that an answer may take, unless a call says otherwise.
+        test: Name of the test that the board belongs to, `None` outside pytest.
+        fail_on_findings: Whether closing raises on unexpected findings (outside pytest; inside, the plugin judges after the test).
+    """
+
+    era: Era = "handshake"
+    open_timeout: float = 20.0
+    call_timeout: float = 60.0
+    test: str | None = None
+    fail_on_findings: bool = True

@@ -1,0 +1,254 @@
+"""What a link is made from: any object that can be a server, described as a frozen `LinkSpec` before anything starts.
+
+`describe` accepts an SDK `MCPServer` or low-level `Server`, a FastMCP server, `StdioServerParameters`, a URL, an ASGI app, a
+`"module:attribute"` string, a shell command, or a `LinkSpec`. Pinned by `tests/switchboard/test_target.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import re
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Protocol, cast, runtime_checkable
+
+from mcp.client.stdio import StdioServerParameters
+
+from pytest_mcpsym.errors import TargetError, UsageError
+
+__all__ = ["Era", "LinkSpec", "Transport", "describe", "link"]
+
+Era = Literal["handshake", "modern"]
+Transport = Literal["memory", "stdio", "http", "sockets"]
+"""`memory` and `stdio` are pipes; `http` is a URL, or a server or ASGI app called in process; `sockets` serves a server or ASGI app
+on a loopback port first."""
+
+Asgi = Callable[..., object]
+
+_ACCEPTED = (
+    "an SDK MCPServer or Server, a FastMCP server, StdioServerParameters, a URL, an ASGI app, "
+    "a 'module:attribute' string or a shell command"
+)
+_IMPORT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_URL = re.compile(r"https?://", re.IGNORECASE)
+
+
+@runtime_checkable
+class Runnable(Protocol):
+    """A low-level server: it runs over a pair of message streams."""
+
+    def create_initialization_options(self) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSpec:
+    """How one link is opened. Made by `link` or `describe`.
+
+    Attributes:
+        transport: What carries the bytes.
+        target: A server object, `StdioServerParameters`, an ASGI app or a URL.
+        era: `handshake` or `modern`; `None` takes the board's.
+        headers: HTTP headers sent with every request of this link. They never leave it.
+        json_response: A server object answers with JSON instead of an event stream.
+        stateless: A server object keeps no sessions.
+        path: Path of the MCP endpoint of an ASGI app.
+    """
+
+    transport: Transport
+    target: object
+    era: Era | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    json_response: bool = False
+    stateless: bool = False
+    path: str = "/mcp"
+
+    @property
+    def label(self) -> str:
+        """One line that names the target, without its credentials."""
+        if isinstance(self.target, StdioServerParameters):
+            return shlex.join([self.target.command, *self.target.args])
+        if isinstance(self.target, str):
+            return self.target
+        name = getattr(self.target, "name", None)
+        return f"{type(self.target).__name__} {name!r}" if isinstance(name, str) else type(self.target).__name__
+
+    @property
+    def secrets(self) -> tuple[tuple[str, str], ...]:
+        """The credentials this link was given, as (label, value) pairs, for redaction."""
+        environment = (self.target.env or {}) if isinstance(self.target, StdioServerParameters) else {}
+        return (*self.headers.items(), *environment.items())
+
+
+def link(
+    target: object,
+    *,
+    transport: Transport | None = None,
+    era: Era | None = None,
+    headers: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
+    json_response: bool = False,
+    stateless: bool = False,
+    path: str = "/mcp",
+) -> LinkSpec:
+    """Describe a link in more detail than its target alone does.
+
+    Args:
+        target: What `switchboard(name=...)` takes.
+        transport: For a server object `memory` (default), `http` or `sockets`; for an ASGI app `http` (default) or `sockets`. A
+            command is always `stdio` and a URL always `http`.
+        era: Protocol era of this link; default the board's.
+        headers: HTTP headers sent with every request of this link, credentials included.
+        env: Environment variables for a command, added to the small set that the SDK passes on.
+        cwd: Working directory for a command.
+        json_response: Over HTTP, a server object answers with JSON instead of an event stream.
+        stateless: Over HTTP, a server object keeps no sessions.
+        path: Path of the MCP endpoint of an ASGI app.
+
+    Raises:
+        TargetError: No link can be made from the target.
+        UsageError: An option that means nothing for this target.
+
+    Example:
+        >>> link("npx -y @example/server", env={"TOKEN": "t"}).transport
+        'stdio'
+    """
+    base = describe(target)
+    if era not in (None, "handshake", "modern"):
+        raise UsageError(f"era={era!r} is no era; use 'handshake' or 'modern' (both at once: the marker, ini or command line)")
+    spec = replace(base, transport=_choose(base, transport), era=era or base.era, headers={**base.headers, **(headers or {})})
+    if isinstance(spec.target, StdioServerParameters):
+        changes = {"env": {**(spec.target.env or {}), **(env or {})} or None, "cwd": cwd or spec.target.cwd}
+        spec = replace(spec, target=spec.target.model_copy(update=changes))
+    elif env or cwd:
+        raise UsageError(f"env= and cwd= are for commands; {spec.label} is reached over {spec.transport}")
+    if spec.headers and spec.transport not in ("http", "sockets"):
+        raise UsageError(f"headers= are for HTTP; {spec.label} is reached over {spec.transport}")
+    return replace(spec, json_response=json_response, stateless=stateless, path=path)
+
+
+def _choose(base: LinkSpec, wanted: Transport | None) -> Transport:
+    if wanted is None or wanted == base.transport:
+        return base.transport
+    possible: tuple[str, ...] = (base.transport,)
+    if base.transport == "memory":
+        possible = ("memory", "http", "sockets")
+    elif not isinstance(base.target, (str, StdioServerParameters)):
+        possible = ("http", "sockets")
+    if wanted not in possible:
+        raise UsageError(f"transport={wanted!r} does not fit {base.label}; possible: {', '.join(possible)}")
+    return wanted
+
+
+def describe(target: object) -> LinkSpec:
+    """Return how a link to `target` is opened.
+
+    Raises:
+        TargetError: No link can be made from it; the message says what was given and what is accepted.
+    """
+    if isinstance(target, LinkSpec):
+        return target
+    if isinstance(target, str):
+        return _from_text(target)
+    if isinstance(target, StdioServerParameters):
+        return LinkSpec("stdio", target)
+    if _is_server(target):
+        return LinkSpec("memory", target)
+    if _is_asgi(target):
+        return LinkSpec("http", target)
+    if callable(target):
+        name = getattr(target, "__name__", type(target).__name__)
+        raise TargetError(f"{name} is a function or class, not a server: call it, as in switchboard(name={name}())")
+    raise TargetError(f"no link can be made from {type(target).__name__} {target!r:.80}; give {_ACCEPTED}")
+
+
+def _from_text(text: str) -> LinkSpec:
+    if _URL.match(text):
+        return LinkSpec("http", text)
+    if _IMPORT.fullmatch(text):
+        return _imported(text)
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise TargetError(f"the command {text!r} cannot be split into words: {error}") from None
+    if not words:
+        raise TargetError(f"an empty string is no server; give {_ACCEPTED}")
+    if "://" in words[0]:
+        raise TargetError(f"{text!r} is no http or https URL, and no command either")
+    return LinkSpec("stdio", StdioServerParameters(command=words[0], args=words[1:]))
+
+
+def _imported(text: str) -> LinkSpec:
+    module_name, _, path = text.partition(":")
+    found = _import(module_name, text)
+    for attribute in path.split("."):
+        if not hasattr(found, attribute):
+            near = difflib.get_close_matches(attribute, dir(found), 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TargetError(f"{text!r}: {module_name} has no attribute {attribute!r}{hint}")
+        found = getattr(found, attribute)
+    if inspect.isfunction(found) and not _is_asgi(found):
+        found = found()
+    try:
+        return describe(found)
+    except TargetError as error:
+        raise TargetError(f"{text!r}: {error}") from None
+
+
+def _import(module_name: str, text: str) -> object:
+    """Import a module, also from the working directory, as `python -m` would find it."""
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise TargetError(f"{text!r}: there is no module {error.name!r}; 'module:attribute' is looked up as an import") from None
+    except Exception as error:
+        raise TargetError(f"{text!r}: importing {module_name} failed with {type(error).__name__}: {error}") from error
+    finally:
+        if added and here in sys.path:
+            sys.path.remove(here)
+
+
+def _is_server(target: object) -> bool:
+    return lowlevel(target) is not None and not inspect.isclass(target)
+
+
+def lowlevel(target: object) -> Runnable | None:
+    """Return the low-level server inside a server object, or `None` if there is none.
+
+    `MCPServer` and FastMCP keep it in a private attribute and have no public one (modelcontextprotocol/python-sdk, the comment in
+    `mcp/client/_memory.py`); this is the only place that knows.
+    """
+    for attribute in ("_lowlevel_server", "_mcp_server"):
+        inner = getattr(target, attribute, None)
+        if isinstance(inner, Runnable):
+            return inner
+    return target if isinstance(target, Runnable) and hasattr(target, "run") else None
+
+
+def _is_asgi(target: object) -> bool:
+    """Tell an ASGI 3 application: a coroutine callable of (scope, receive, send)."""
+    if inspect.isclass(target) or not callable(target):
+        return False
+    call = target if inspect.isfunction(target) or inspect.ismethod(target) else getattr(target, "__call__", None)  # noqa: B004 - the bound method is needed, not whether it exists
+    if not inspect.iscoroutinefunction(call):
+        return False
+    try:
+        return len(inspect.signature(cast("Asgi", target)).parameters) == 3
+    except (TypeError, ValueError):
+        return False
+
+
+class FastMCPLike(Protocol):
+    """What FastMCP has beside the low-level server: a lifespan of its own."""
+
+    def _lifespan_manager(self) -> AbstractAsyncContextManager[None]: ...

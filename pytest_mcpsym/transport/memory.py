@@ -1,0 +1,264 @@
+"""A link to a server in this process, made of bytes: what passes here passes on a pipe.
+
+Between the two sides travel bytes and nothing else. The server's side parses and serialises each message as the SDK's stdio
+server does, refuses what that refuses, and starts in an empty `contextvars` context, so that nothing of the test reaches it but
+what crossed the wire. One memory-stream hop per direction, no task per message. Pinned by `tests/transport/test_memory.py`.
+
+Two things differ from a pipe on purpose. A server message that cannot be serialised ends the server at once; a stdio server
+notices only when its next input arrives, and its caller hangs until then. And a server that resists cancellation cannot be
+killed, because it shares the process.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import io
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+import anyio
+import anyio.lowlevel
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.shared.message import SessionMessage
+from mcp_types import jsonrpc_message_adapter
+
+from pytest_mcpsym.transport.tap import Channel, Tap
+from pytest_mcpsym.wire.frame import Frame
+
+if TYPE_CHECKING:
+    from mcp.server.models import InitializationOptions
+
+__all__ = ["BUFFERED_MESSAGES", "CLOSE_GRACE", "MemoryServer", "ServerReads", "ServerWrites", "open_memory"]
+
+BUFFERED_MESSAGES: Final = 64
+"""Messages that wait unread in one direction before the sender has to wait, as on a pipe that is full."""
+
+CLOSE_GRACE: Final = 2.0
+"""Seconds that a server has to end by itself after its input ended, before it is cancelled."""
+
+
+class MemoryServer(Protocol):
+    """What can be served in memory: the SDK's low-level `Server`, or anything with the same two methods."""
+
+    def create_initialization_options(self) -> InitializationOptions: ...
+
+    async def run(
+        self,
+        read_stream: ServerReads,
+        write_stream: ServerWrites,
+        initialization_options: InitializationOptions,
+        /,
+    ) -> object: ...
+
+
+class ServerReads:
+    """The server's input: lines from the wire, parsed in the reader's task. It has no `last_context`, as a pipe has none."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, lines: MemoryObjectReceiveStream[str]) -> None:
+        self._lines = lines
+
+    async def receive(self) -> SessionMessage | Exception:
+        """Return the next message, or the error of a line that is none.
+
+        Raises:
+            anyio.EndOfStream: The client's side was closed.
+            anyio.ClosedResourceError: This stream was closed.
+        """
+        line = await self._lines.receive()
+        try:
+            return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+        except Exception as error:  # The SDK's stdio server hands over any parse error, whatever its type.
+            return error
+
+    def close(self) -> None:
+        """Stop reading: the client's sends fail from now on."""
+        self._lines.close()
+
+    async def aclose(self) -> None:
+        """Stop reading: the client's sends fail from now on."""
+        await self._lines.aclose()
+
+    def __aiter__(self) -> ServerReads:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> ServerReads:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class ServerWrites:
+    """The server's output: each message is serialised here and is on the wire, and in the log, once there is room for it."""
+
+    __slots__ = ("_closed", "_link")
+
+    def __init__(self, link: _MemoryLink) -> None:
+        self._link = link
+        self._closed = False
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Serialise one message and write it.
+
+        Raises:
+            anyio.ClosedResourceError: This stream was closed.
+        """
+        if self._closed:
+            raise anyio.ClosedResourceError
+        try:
+            data = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        except Exception as error:  # Whatever the serialiser raises ends a stdio server.
+            self._link.fail(f"a server message that cannot be serialised: {_sentence(error)}")
+            await anyio.lowlevel.checkpoint()
+            return
+        await self._link.write(data)
+
+    def close(self) -> None:
+        """Stop writing. The client sees the end when the server's `run` has ended, as with a process."""
+        self._closed = True
+
+    async def aclose(self) -> None:
+        """Stop writing. The client sees the end when the server's `run` has ended, as with a process."""
+        self.close()
+        await anyio.lowlevel.checkpoint()
+
+    async def __aenter__(self) -> ServerWrites:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class _MemoryLink:
+    """Both ends of the wire; its `send` and `receive` are the client's `Channel`."""
+
+    __slots__ = ("_ended", "_frames_in", "_frames_out", "_lines_in", "_lines_out", "_room", "_scope", "_shut", "_tap")
+
+    def __init__(self, tap: Tap) -> None:
+        self._tap = tap
+        self._lines_in: MemoryObjectSendStream[str]
+        self._lines_out: MemoryObjectReceiveStream[str]
+        self._lines_in, self._lines_out = anyio.create_memory_object_stream[str](BUFFERED_MESSAGES)
+        # The stream itself is unbounded: `_room` bounds it, so that a frame is logged and delivered in one step.
+        self._frames_in: MemoryObjectSendStream[Frame]
+        self._frames_out: MemoryObjectReceiveStream[Frame]
+        self._frames_in, self._frames_out = anyio.create_memory_object_stream[Frame](float("inf"))
+        self._room = anyio.Semaphore(BUFFERED_MESSAGES, fast_acquire=True)
+        # The server is cancelled by `close` alone: a process does not share the fate of the task that started it either.
+        self._scope = anyio.CancelScope(shield=True)
+        self._ended = anyio.Event()
+        self._shut = False
+
+    async def send(self, data: bytes, headers: Mapping[str, str] | None = None) -> Frame:
+        """Log and write one message: see `Channel.send`."""
+        if self._shut:
+            raise anyio.ClosedResourceError
+        if self._ended.is_set():
+            raise anyio.BrokenResourceError
+        frame = self._tap.sent(data)
+        if b"\n" in data or b"\r" in data:
+            for line in io.StringIO(data.decode(errors="replace") + "\n", newline=None):
+                await self._lines_in.send(line)
+        else:
+            await self._lines_in.send(data.decode(errors="replace") + "\n")
+        return frame
+
+    async def receive(self) -> Frame:
+        """Return the next frame: see `Channel.receive`."""
+        try:
+            frame = await self._frames_out.receive()
+        except anyio.ClosedResourceError:
+            raise anyio.EndOfStream from None
+        self._room.release()
+        return frame
+
+    async def write(self, data: bytes) -> None:
+        """Log one message of the server and hand it over, as soon as there is room."""
+        await self._room.acquire()
+        if self._ended.is_set():
+            raise anyio.BrokenResourceError
+        self._frames_in.send_nowait(self._tap.received(data))
+
+    def fail(self, reason: str) -> None:
+        """End the server because of something that would have ended its process."""
+        self._tap.note("failure", reason=reason)
+        self._scope.cancel()
+
+    async def serve(self, server: MemoryServer) -> None:
+        """Run the server until it ends; never raises what the server raised."""
+        try:
+            with self._scope:
+                await server.run(ServerReads(self._lines_out), ServerWrites(self), server.create_initialization_options())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # On a pipe, SystemExit too ends only the server's process.
+            self._tap.note("failure", reason=_sentence(error))
+        finally:
+            self._ended.set()
+            self._tap.note("close", by="host" if self._shut else "peer")
+            self._lines_out.close()
+            self._frames_in.close()
+
+    async def close(self, grace: float) -> None:
+        """End the server's input, read on until it has ended, cancel it after the grace period."""
+        self._shut = True
+        self._lines_in.close()
+        with anyio.move_on_after(grace):
+            # A server that waits for room to write must be read to its end before it can see the end of its input.
+            while not self._ended.is_set():
+                try:
+                    await self.receive()
+                except anyio.EndOfStream:
+                    break
+        self._scope.cancel()
+        await self._ended.wait()
+        self._frames_out.close()
+
+
+@asynccontextmanager
+async def open_memory(server: MemoryServer, tap: Tap, *, grace: float = CLOSE_GRACE) -> AsyncGenerator[Channel]:
+    """Serve a server of this process and yield the channel to it.
+
+    Args:
+        server: An SDK low-level server (`MCPServer` and FastMCP servers have one inside).
+        tap: Where frames, `failure` and `close` notes go.
+        grace: Seconds that the server has to end by itself after its input ended, before it is cancelled.
+
+    Yields:
+        The channel. A server that raises gives a `failure` note and the end of the stream, and leaves the caller alone.
+    """
+    link = _MemoryLink(tap)
+    body: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        contextvars.Context().run(tasks.start_soon, link.serve, server)
+        try:
+            yield link
+        except Exception as error:  # Raised again below, outside of the task group, which would wrap it.
+            body = error
+        finally:
+            with anyio.CancelScope(shield=True):
+                await link.close(grace)
+    if body is not None:
+        raise body
+
+
+def _sentence(error: BaseException) -> str:
+    """Return type and text of an error; of a group, those of the errors inside."""
+    if isinstance(error, BaseExceptionGroup):
+        inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        return "; ".join(map(_sentence, inner))
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,469 @@
+"""A link to a server that is a process: newline-delimited messages over its standard input and output.
+
+The link owns the process and its bytes. Standard error is always drained, each line a `stderr` note; the end of the process is
+an `exit` note; when the link closes, the whole process group has ended, also when the body raised or was cancelled, and every
+wait on the way is bounded. Pinned by `tests/transport/test_stdio.py`.
+
+How it closes is the sequence of https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle#shutdown: close the
+input, wait, SIGTERM, wait, SIGKILL. A process that left the group (a daemon) escapes by design, and cannot hold up the close.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+import signal
+import sys
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+import anyio
+from anyio.abc import AsyncResource, ByteReceiveStream, Process
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.client.stdio import get_default_environment
+
+from pytest_mcpsym.errors import LinkError, LinkFailure
+from pytest_mcpsym.transport.tap import Channel, Tap
+from pytest_mcpsym.wire.frame import Frame
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Patience", "StdioParameters", "open_stdio"]
+
+_BUFFERED_MESSAGES: Final = 64
+_CHUNK: Final = 65_536
+_STDERR_LINE: Final = 65_536
+"""Bytes of standard error after which a line without end is cut."""
+_POLL: Final = 0.01
+_IDLE_POLL: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long each step may take, in seconds.
+
+    Attributes:
+        exit: From the end of the input until SIGTERM.
+        kill: From SIGTERM until SIGKILL, and from SIGKILL until the process is given up.
+        flush: For messages that were sent but not yet taken by the process, before its input is closed.
+        quiet: How long the pipes of a process that has ended may stay silent, where a child of it holds them open.
+        status: How long the end of the stream waits for exit status and last standard error, so that both are in the log.
+    """
+
+    exit: float = 2.0
+    kill: float = 2.0
+    flush: float = 0.5
+    quiet: float = 0.25
+    status: float = 1.0
+
+
+class StdioParameters(Protocol):
+    """What to start; the SDK's `StdioServerParameters` is one."""
+
+    @property
+    def command(self) -> str: ...
+    @property
+    def args(self) -> Sequence[str]: ...
+    @property
+    def env(self) -> Mapping[str, str] | None: ...
+    @property
+    def cwd(self) -> str | Path | None: ...
+
+
+@asynccontextmanager
+async def open_stdio(params: StdioParameters, tap: Tap, *, patience: Patience = Patience()) -> AsyncGenerator[Channel]:
+    """Start a server and yield the channel to it.
+
+    Args:
+        params: Command, arguments, working directory, and what to add to the SDK's default environment.
+        tap: Where frames and `stderr`, `exit`, `failure` and `close` notes go.
+        patience: Bounds of the waits.
+
+    Raises:
+        LinkError: `not-found` or `not-started`, with the nearest command that exists.
+    """
+    # No await from here until the `try`: a cancellation delivered in between would leak the process.
+    link = _StdioLink(await _start(params, tap), tap, patience)
+    body: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(link.run)
+        try:
+            yield link
+        except Exception as error:  # Raised again below, outside of the task group, which would wrap it.
+            body = error
+        finally:
+            with anyio.CancelScope(shield=True):
+                await link.close()
+    if body is not None:
+        raise body
+
+
+async def _start(params: StdioParameters, tap: Tap) -> Process:
+    """Start the process, or log and raise why that is impossible."""
+    environment = get_default_environment() | dict(params.env or {})
+    process: Process | None = None
+    try:
+        # Shielded, so that a cancellation cannot leave a process behind that nobody owns; exec either works or fails at once.
+        with anyio.CancelScope(shield=True):
+            command = [params.command, *params.args]
+            process = await anyio.open_process(command, cwd=params.cwd, env=environment, start_new_session=True)
+    except (OSError, ValueError) as error:
+        reason, sentence = _explain(error, params, environment)
+        tap.note("failure", reason=sentence)
+        raise LinkError(tap.link, reason, sentence) from error
+    assert process is not None
+    return process
+
+
+@dataclass(slots=True, eq=False)
+class _Write:
+    """One message on its way into the process."""
+
+    data: bytes
+    done: anyio.Event = field(default_factory=anyio.Event)
+    written: bool = False
+
+
+class _StdioLink:
+    """A running process with the tasks that serve its pipes; its `send` and `receive` are the `Channel`."""
+
+    def __init__(self, process: Process, tap: Tap, patience: Patience) -> None:
+        self._process = process
+        self._tap = tap
+        self._patience = patience
+        self._outbox: MemoryObjectSendStream[_Write]
+        self._writes: MemoryObjectReceiveStream[_Write]
+        self._outbox, self._writes = anyio.create_memory_object_stream[_Write](float("inf"))
+        self._last_write: _Write | None = None
+        # Unbounded by itself: `_room` bounds it, so that a frame is logged and delivered in one step.
+        self._inbox: MemoryObjectSendStream[Frame]
+        self._frames: MemoryObjectReceiveStream[Frame]
+        self._inbox, self._frames = anyio.create_memory_object_stream[Frame](float("inf"))
+        self._room = anyio.Semaphore(_BUFFERED_MESSAGES, fast_acquire=True)
+        # The pipes are served until `close` is through, whatever is cancelled around it.
+        self._scope = anyio.CancelScope(shield=True)
+        self._writing = anyio.CancelScope()
+        self._reading: set[anyio.CancelScope] = set()
+        self._shut = False
+        self._asked = False
+        self._leftovers = True
+        self._hasten = anyio.Event()
+        self._stdout_done = anyio.Event()
+        self._stderr_done = anyio.Event()
+        self._exited = anyio.Event()
+        self._exit_noted = anyio.Event()
+        self._ended = anyio.Event()
+
+    async def send(self, data: bytes, headers: Mapping[str, str] | None = None) -> Frame:
+        """Log and write one message: see `Channel.send`. Once it is logged, a cancellation cannot tear it apart."""
+        if self._shut:
+            raise anyio.ClosedResourceError
+        if self._writing.cancel_called:
+            raise anyio.BrokenResourceError
+        frame = self._tap.sent(data)
+        write = self._last_write = _Write(data + b"\n")
+        self._outbox.send_nowait(write)
+        await write.done.wait()
+        if not write.written:
+            raise anyio.BrokenResourceError
+        return frame
+
+    async def receive(self) -> Frame:
+        """Return the next frame: see `Channel.receive`."""
+        try:
+            frame = await self._frames.receive()
+        except anyio.ClosedResourceError:
+            raise anyio.EndOfStream from None
+        self._room.release()
+        return frame
+
+    async def run(self) -> None:
+        """Serve the pipes until the process has ended and they are empty, or `close` is through."""
+        with self._scope:
+            async with anyio.create_task_group() as tasks:
+                for serve in (self._write, self._watch, self._read_stderr):
+                    tasks.start_soon(serve)
+                await self._read_stdout()
+                self._hasten.set()
+                with anyio.move_on_after(self._patience.status):
+                    await self._exit_noted.wait()
+                    await self._stderr_done.wait()
+                self._end()
+
+    def _end(self) -> None:
+        """Log the close and end the stream, once."""
+        if not self._ended.is_set():
+            self._ended.set()
+            self._tap.note("close", by="host" if self._shut else "peer")
+            self._inbox.close()
+
+    async def _write(self) -> None:
+        """Write message after message, whole, however their senders fare; cancelled when the process is gone."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        with self._writing, suppress(OSError, RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            while True:
+                write = await self._writes.receive()
+                try:
+                    await stdin.send(write.data)
+                    write.written = True
+                finally:
+                    write.done.set()
+        self._writing.cancel()
+        with suppress(anyio.WouldBlock):
+            while True:
+                self._writes.receive_nowait().done.set()
+
+    async def _read_stdout(self) -> None:
+        """Turn each line of standard output into a frame."""
+        assert self._process.stdout is not None
+        lines = _Lines()
+        while chunk := await self._chunk(self._process.stdout):
+            for line in lines.feed(chunk):
+                await self._deliver(line)
+        await self._deliver(lines.rest())
+        self._stdout_done.set()
+
+    async def _deliver(self, line: bytes) -> None:
+        """Log one line and hand it over, as soon as there is room; an empty line is no message."""
+        if line:
+            if not self._shut:
+                await self._room.acquire()
+            self._inbox.send_nowait(self._tap.received(line))
+
+    async def _read_stderr(self) -> None:
+        """Log each line of standard error."""
+        assert self._process.stderr is not None
+        lines = _Lines(_STDERR_LINE)
+        while chunk := await self._chunk(self._process.stderr):
+            for line in lines.feed(chunk):
+                self._tap.note("stderr", text=line.decode(errors="replace"))
+        if rest := lines.rest():
+            self._tap.note("stderr", text=rest.decode(errors="replace"))
+        self._stderr_done.set()
+
+    async def _chunk(self, stream: ByteReceiveStream) -> bytes:
+        """Return what comes next, nothing at the end; silence after the end of the process is an end too."""
+        with anyio.CancelScope() as scope:
+            if self._exited.is_set():
+                scope.deadline = anyio.current_time() + self._patience.quiet
+            self._reading.add(scope)
+            try:
+                return await stream.receive(_CHUNK)
+            except (OSError, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                return b""
+            finally:
+                self._reading.discard(scope)
+        return b""
+
+    async def _watch(self) -> None:
+        """Wait for the end of the process, and log it after what the process wrote before."""
+        # Not `Process.wait()`: with older anyio on asyncio it also waits for the end of pipes, which a child may hold open.
+        while (status := self._process.returncode) is None:
+            if self._hasten.is_set():
+                await anyio.sleep(_POLL)
+            else:
+                with anyio.move_on_after(_IDLE_POLL):
+                    await self._hasten.wait()
+        # An empty group's number may be given to strangers, who must not get its signals.
+        self._leftovers = _group_alive(self._process.pid)
+        self._exited.set()
+        self._writing.cancel()
+        for scope in self._reading:
+            scope.deadline = anyio.current_time() + self._patience.quiet
+        with anyio.move_on_after(self._patience.status):
+            await self._stdout_done.wait()
+            await self._stderr_done.wait()
+        self._tap.note("exit", status=status, asked=self._asked)
+        self._exit_noted.set()
+
+    async def close(self) -> None:
+        """End the process with all its children, log what it wrote on the way, and let go of its pipes."""
+        self._shut = True
+        self._hasten.set()
+        self._room.release()  # From here on there is always room, so that a server that waits to write can end.
+        if self._last_write is not None:
+            with anyio.move_on_after(self._patience.flush):
+                await self._last_write.done.wait()
+        self._writing.cancel()
+        self._asked = not self._exited.is_set()
+        await _close_pipe(self._process.stdin)
+        with anyio.move_on_after(self._patience.exit):
+            await self._exited.wait()
+        await _end_tree(self._process, self._leftovers, self._patience.kill)
+        with anyio.move_on_after(self._patience.kill + self._patience.status):
+            await self._exit_noted.wait()
+            await self._ended.wait()
+        if not self._exited.is_set():
+            self._tap.note("failure", reason=f"process {self._process.pid} is still alive after SIGKILL; it was given up")
+        self._scope.cancel()
+        self._end()
+        self._frames.close()
+        self._outbox.close()
+        self._writes.close()
+        for pipe in (self._process.stdout, self._process.stderr):
+            await _close_pipe(pipe)
+        _close_transport(self._process)
+
+
+class _Lines:
+    """Cuts chunks into lines, in time linear in their length.
+
+    Args:
+        limit: Cut lines that are longer than this many bytes, between two characters.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._limit = limit
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the lines that end in this chunk, without `\\n` or `\\r\\n`."""
+        first, *others = chunk.split(b"\n")
+        self._add(first)
+        for other in others:
+            yield from self._cut(self._take().removesuffix(b"\r"))
+            self._add(other)
+        if self._limit is not None and self._size > self._limit:
+            *whole, last = self._cut(self._take())
+            yield from whole
+            self._add(last)
+
+    def rest(self) -> bytes:
+        """Return what came after the last line end."""
+        return self._take()
+
+    def _add(self, part: bytes) -> None:
+        self._parts.append(part)
+        self._size += len(part)
+
+    def _take(self) -> bytes:
+        line = b"".join(self._parts)
+        self._parts.clear()
+        self._size = 0
+        return line
+
+    def _cut(self, line: bytes) -> Iterator[bytes]:
+        start = 0
+        while self._limit is not None and len(line) - start > self._limit:
+            end = start + self._limit
+            while end > start + self._limit - 3 and line[end] & 0xC0 == 0x80:  # a continuation byte of UTF-8
+                end -= 1
+            yield line[start:end]
+            start = end
+        yield line[start:] if start else line
+
+
+async def _close_pipe(pipe: AsyncResource | None) -> None:
+    """Close one end of a pipe, which may be closed or broken already."""
+    if pipe is not None:
+        with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await pipe.aclose()
+
+
+def _close_transport(process: Process) -> None:
+    """Close asyncio's transport of a process; there is none on trio.
+
+    It stays open, and warns when it is collected, while a child that escaped holds a pipe; and so does its input while there is
+    something left to write that nobody will read. Nothing public leads to it: the way is that of `mcp.client.stdio`.
+    """
+    transport: object = getattr(getattr(process, "_process", None), "_transport", None)
+    if transport is None:
+        return
+    owner = cast("asyncio.SubprocessTransport", transport)
+    stdin = cast("asyncio.WriteTransport | None", owner.get_pipe_transport(0))
+    if stdin is not None and stdin.get_write_buffer_size():
+        stdin.abort()
+    with suppress(PermissionError):  # Python 3.12 and older kill again, which a process of another user refuses.
+        owner.close()
+
+
+def _group_alive(group: int) -> bool:
+    """Tell whether a process of the group still runs; without proof that none does, one does."""
+    if sys.platform == "win32":
+        return False
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return not _has_only_zombies(group)
+
+
+def _has_only_zombies(group: int) -> bool:
+    """Tell whether all of a group have ended and wait for their parent, on Linux.
+
+    An orphan's parent is process 1, which collects late in some containers, and never in others.
+    """
+    states: set[bytes] = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _parent, members_group, *_ = stat.read_bytes().rpartition(b")")[2].split()
+            if int(members_group) == group:
+                states.add(state)
+    return states == {b"Z"}
+
+
+async def _end_tree(process: Process, leftovers: bool, grace: float) -> None:
+    """End a process and what is left of its group: SIGTERM, then SIGKILL to whoever outlives the grace period."""
+    if sys.platform == "win32":
+        if process.returncode is None:
+            process.kill()
+        return
+    # The leader's number is the group's, also when the leader has ended and `getpgid` no longer knows it.
+    for number in (signal.SIGTERM, signal.SIGKILL) if leftovers else ():
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with anyio.move_on_after(grace):
+            while _group_alive(process.pid):  # noqa: ASYNC110 - nothing tells when a group that is not ours to wait for has ended
+                await anyio.sleep(_POLL)
+            return
+
+
+def _explain(error: Exception, params: StdioParameters, environment: Mapping[str, str]) -> tuple[LinkFailure, str]:
+    """Return why a process could not be started, and the sentence that says what was tried and what to do."""
+    tried = f"cannot start `{shlex.join([params.command, *params.args])}`"
+    if params.cwd is not None and not Path(params.cwd).is_dir():
+        return "not-started", f"{tried}: the working directory {str(params.cwd)!r} is no directory. Create it or change `cwd`."
+    if isinstance(error, FileNotFoundError):
+        return _explain_missing(tried, params, environment)
+    if isinstance(error, PermissionError):
+        advice = f"Make {params.command!r} executable (chmod +x), or start it through its interpreter."
+        return "not-started", f"{tried}: it is not executable. {advice}"
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return "not-started", f"{tried}: {text}. Start it by hand to see what it needs; a script needs a #! line or an interpreter."
+
+
+def _explain_missing(tried: str, params: StdioParameters, environment: Mapping[str, str]) -> tuple[LinkFailure, str]:
+    """Say which command does not exist, and which one nearly of that name does."""
+    path = Path(params.cwd or ".", params.command)
+    if os.path.dirname(params.command):
+        if path.exists():
+            return "not-started", f"{tried}: the interpreter that its first line names does not exist. Correct the #! line."
+        near = _nearest(path.name, _names([path.parent]))
+        nearest = f" Nearest in {str(path.parent)!r}: {near!r}." if near else ""
+        return "not-found", f"{tried}: {str(path)!r} does not exist.{nearest} Correct the path."
+    folders = [Path(folder) for folder in environment.get("PATH", os.defpath).split(os.pathsep)]
+    near = _nearest(params.command, _names(folders, executable=True))
+    nearest = f" Nearest command: {near!r}." if near else ""
+    advice = "Install it, correct its name, or give its full path"
+    return "not-found", f"{tried}: there is no command {params.command!r} on PATH.{nearest} {advice}."
+
+
+def _names(folders: Iterable[Path], *, executable: bool = False) -> Iterator[str]:
+    """Yield the names of the files in some folders."""
+    for folder in folders:
+        with suppress(OSError), os.scandir(folder) as entries:
+            yield from (entry.name for entry in entries if not executable or os.access(entry.path, os.X_OK))
+
+
+def _nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return the name that is most like another one, if one is close."""
+    return next(iter(difflib.get_close_matches(name, sorted(set(names)), n=1, cutoff=0.75)), None)

@@ -1,0 +1,147 @@
+"""The wire log: the one ordered account of what crossed the links of one switchboard.
+
+Everything else (routes, findings, snapshots, recordings, reports) is a pure function of it. It is append-only and safe to append
+to from several threads. Pinned by `tests/wire/test_log.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
+
+__all__ = ["Cause", "Entry", "Evidence", "Note", "SideChannel", "WireLog"]
+
+SideChannel = Literal["open", "close", "stderr", "exit", "http", "failure"]
+"""Side channels of a link:
+
+* `open`: `{"transport": "memory" | "stdio" | "http", "era": "handshake" | "modern", "target": text}`
+* `close`: `{"by": "host" | "peer"}`, logged once, when no more frames can come
+* `stderr`: `{"text": one line without its newline}`
+* `exit`: `{"status": int, "asked": bool}`: exit status of the peer's process (negative: ended by that signal), and whether it
+  was asked to end (its standard input had been closed)
+* `http`: `{"exchange": int, "event": "request" | "response" | "closed", "method": str, "url": str, "status": int,
+  "headers": list of [name, value], "by": "host" | "peer"}`, each with what is known at that event
+* `failure`: `{"reason": text}`: what broke the link
+"""
+
+Evidence = Literal["routed", "meta", "continuation", "stream", "sole", "ambiguous"]
+"""How the cause of a hop is known, strongest first. `sole` is for display and never authority."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One event on a side channel of a link: see `SideChannel` for its data."""
+
+    seq: int
+    link: str
+    time: float
+    channel: SideChannel
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The switchboard's own record that it sent one frame because of another.
+
+    Attributes:
+        seq: Position in the log.
+        time: Seconds since the log was opened.
+        frame: `seq` of the frame that was caused (the forwarded request on the callee's link).
+        by: `seq` of the frame that caused it (the request on the caller's link).
+        evidence: How this is known.
+    """
+
+    seq: int
+    time: float
+    frame: int
+    by: int
+    evidence: Evidence
+
+
+Entry = Frame | Note | Cause
+
+
+class WireLog:
+    """Append-only, ordered, compared by value.
+
+    Args:
+        entries: What the log holds from the start (for logs that are read or derived).
+        clock: Source of time in seconds; times in the log are relative to its first reading.
+    """
+
+    __slots__ = ("_clock", "_entries", "_lock", "_start")
+
+    def __init__(self, entries: Iterable[Entry] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._entries: list[Entry] = list(entries)
+        self._clock = clock
+        self._start = clock()
+        self._lock = threading.Lock()
+
+    def frame(self, link: str, direction: Direction, data: bytes, envelope: Envelope | None = None) -> Frame:
+        """Append a frame and return it."""
+        with self._lock:
+            entry = Frame(len(self._entries), link, direction, self._clock() - self._start, data, envelope)
+            self._entries.append(entry)
+        return entry
+
+    def note(self, link: str, channel: SideChannel, **data: object) -> Note:
+        """Append an event of a side channel and return it."""
+        with self._lock:
+            entry = Note(len(self._entries), link, self._clock() - self._start, channel, data)
+            self._entries.append(entry)
+        return entry
+
+    def cause(self, frame: Frame, by: Frame, evidence: Evidence) -> Cause:
+        """Append the record that `by` caused `frame`, and return it."""
+        with self._lock:
+            entry = Cause(len(self._entries), self._clock() - self._start, frame.seq, by.seq, evidence)
+            self._entries.append(entry)
+        return entry
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Everything, in order."""
+        return tuple(self._entries)
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The frames, in order."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Frame))
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The side-channel events, in order."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Note))
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """The switchboard's cause records, in order."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Cause))
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Names of the links that left an entry, in order of the first."""
+        return tuple(dict.fromkeys(entry.link for entry in self.entries if not isinstance(entry, Cause)))
+
+    def on(self, link: str) -> tuple[Frame, ...]:
+        """Return the frames of one link, in order."""
+        return tuple(frame for frame in self.frames if frame.link == link)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    def __eq__(self, other: object) -> bool:
+        return self.entries == other.entries if isinstance(other, WireLog) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it grows, so it has no stable hash
+
+    def __repr__(self) -> str:
+        return f"<WireLog: {len(self.frames)} frames on {len(self.links)} links>"

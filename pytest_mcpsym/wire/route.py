@@ -1,0 +1,385 @@
+"""Routes: who called whom, and because of what, derived from the log alone.
+
+A hop is a routed request (`tools/call`, `prompts/get`, `resources/read`) from one peer to another; a route is a hop with the hops
+that it caused. Every routed request to a server is one hop; so is every routed request of a server that was refused. How a hop's
+cause is known is its evidence, the strongest that holds:
+
+* a request to a server without a cause record was sent by the host itself: a root with evidence `routed`
+* a cause record names what the switchboard forwarded it for: a request of the server on link A, or an answer on link A whose
+  `calls` it performs (`continuation`). The caller is A; the parent is the hop that A was handling:
+    1. a cause record of the asking frame itself, which the normal form writes where the rest could not be derived again
+    2. `meta`: `_meta["dev.mcpsym/cause"]` is the id, with its type, of a routed request in flight on A
+    3. `stream`: it came on the HTTP response stream of a routed request in flight on A
+    4. `sole`: exactly one routed request was in flight on A
+    5. `ambiguous`: no parent; the hop is a root of its own
+
+A cause is always earlier than what it caused; a record that says otherwise, or that names no frame of the log, counts as none.
+So there are no cycles, and nothing here recurses. Pinned by `tests/wire/test_route.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, cast, overload
+
+from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate, token_text
+from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.log import Cause, Entry, Evidence, Note
+from pytest_mcpsym.wire.shape import Forest, RouteSyntaxError, Shapes, difference, draw, merged, parse_forest, rows, text
+
+__all__ = ["HOST", "ROUTED", "Hop", "InFlight", "Placements", "RouteSyntaxError", "Routes", "explain", "place", "routes"]
+
+HOST: Final = "host"
+"""Name of the peer that no link leads to: the test with its switchboard."""
+
+ROUTED: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
+"""Methods whose requests are hops."""
+
+CAUSE_KEY: Final = "dev.mcpsym/cause"
+CONTINUE: Final = "dev.mcpsym/continue"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Hop:
+    """A routed request from one peer to another, with the hops that it caused.
+
+    Attributes:
+        caller: Link name of the peer that asked, or `host`.
+        callee: Link name of the peer that was asked; `None` if the switchboard refused and forwarded nothing.
+        method: Its method.
+        target: Name or URI as the callee was sent it (for a refused hop: as the caller sent it); empty if there is none.
+        exchange: The exchange on the callee's link; for a refused hop the one on the caller's.
+        via: The exchange on the caller's link by which a server asked; `None` for the host's own calls and for calls of a
+            claimed result.
+        evidence: How its cause is known.
+        children: The hops that it caused, in order of the requests by which its callee asked for them.
+    """
+
+    caller: str
+    callee: str | None
+    method: str
+    target: str
+    exchange: Exchange
+    via: Exchange | None
+    evidence: Evidence
+    children: tuple[Hop, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the switchboard answered without forwarding."""
+        return self.callee is None
+
+    def walk(self) -> Iterator[Hop]:
+        """Yield this hop and all below, depth first."""
+        stack: list[Hop] = [self]
+        while stack:
+            hop = stack.pop()
+            yield hop
+            stack.extend(reversed(hop.children))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Hop):
+            return NotImplemented
+        # Depth-first order and the number of children determine a tree.
+        return all(
+            mine is not None and theirs is not None and _own(mine) == _own(theirs)
+            for mine, theirs in _side_by_side(self.walk(), other.walk())
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.caller, self.callee, self.method, self.target, self.exchange.request.seq, len(self.children)))
+
+    def __repr__(self) -> str:
+        below = sum(1 for _ in self.walk()) - 1
+        return f"<Hop {self.caller} > {self.callee or 'refused'}: {self.method} {self.target} ({self.evidence}, {below} below)>"
+
+
+def _own(hop: Hop) -> tuple[object, ...]:
+    parts = (hop.caller, hop.callee, hop.method, hop.target, hop.exchange, hop.via, hop.evidence)
+    return (*parts, len(hop.children))
+
+
+def _side_by_side(left: Iterator[Hop], right: Iterator[Hop]) -> Iterator[tuple[Hop | None, Hop | None]]:
+    while True:
+        pair = (next(left, None), next(right, None))
+        if pair == (None, None):
+            return
+        yield pair
+
+
+class InFlight:
+    """The routed requests in flight while frames are read in order: says what a server's frame was sent for."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[tuple[str, str], dict[int, Exchange]] = {}
+        self._by_stream: dict[tuple[str, int], tuple[int, Exchange]] = {}
+        self._open: dict[str, dict[int, Exchange]] = {}
+
+    def begin(self, exchange: Exchange, stands_for: Exchange | None = None) -> None:
+        """Take note that a routed request was sent, or a `dev.mcpsym/continue` that stands for one."""
+        request, routed = exchange.request, stands_for or exchange
+        self._open.setdefault(exchange.link, {})[request.seq] = routed
+        self._by_id.setdefault((exchange.link, exchange.id), {})[request.seq] = routed
+        if request.envelope is not None:
+            self._by_stream[exchange.link, request.envelope.exchange] = (request.seq, routed)
+
+    def finish(self, exchange: Exchange) -> None:
+        """Take note that it was answered or cancelled."""
+        request = exchange.request
+        if self._open.get(exchange.link, {}).pop(request.seq, None) is None:
+            return
+        del self._by_id[exchange.link, exchange.id][request.seq]
+        if request.envelope is not None:
+            stream = (exchange.link, request.envelope.exchange)
+            if self._by_stream[stream][0] == request.seq:
+                del self._by_stream[stream]
+
+    def cause(self, frame: Frame) -> tuple[Exchange | None, Evidence]:
+        """Return what a frame from a server was sent for, by the strongest evidence, and that evidence."""
+        named = token_text(frame.message.meta.get(CAUSE_KEY))
+        holders = self._by_id.get((frame.link, named)) if named is not None else None
+        if holders:
+            return holders[next(reversed(holders))], "meta"
+        if frame.envelope is not None:
+            carried = self._by_stream.get((frame.link, frame.envelope.exchange))
+            if carried is not None:
+                return carried[1], "stream"
+        flying = self._open.get(frame.link, {})
+        if len(flying) == 1:
+            return next(iter(flying.values())), "sole"
+        return None, "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Placements:
+    """What each frame of a log was sent for.
+
+    Attributes:
+        forwarded: For a request to a server that was forwarded: the asking frame, by `seq` of the request.
+        handling: For a request or notification of a server: the routed exchange during which it was sent, or `None`, and the
+            evidence, by `seq` of the frame. For a notification only `meta` and `stream` count.
+        legs: For a `dev.mcpsym/continue`: the routed exchange that it goes on with, by `seq` of the request.
+    """
+
+    forwarded: Mapping[int, Frame] = field(default_factory=dict[int, Frame])
+    handling: Mapping[int, tuple[Exchange | None, Evidence]] = field(
+        default_factory=dict[int, tuple[Exchange | None, Evidence]]
+    )
+    legs: Mapping[int, Exchange] = field(default_factory=dict[int, Exchange])
+
+    def parent(self, frame: Frame, correlation: Correlation) -> tuple[Exchange | None, Evidence]:
+        """Return the routed exchange on whose behalf a server sent an asking frame, and the evidence."""
+        if frame.message.kind in ("request", "notification"):
+            return self.handling.get(frame.seq, (None, "ambiguous"))
+        answered = correlation.owner(frame)
+        if answered is None:
+            return None, "ambiguous"
+        leg = answered if answered.method in ROUTED else self.legs.get(answered.request.seq)
+        return (None, "ambiguous") if leg is None else (leg, "continuation")
+
+
+def place(log: Iterable[Entry], correlation: Correlation) -> Placements:
+    """Find out what each frame of a log was sent for, in one pass."""
+    entries = tuple(log)
+    frames = {entry.seq: entry for entry in entries if isinstance(entry, Frame)}
+    recorded: dict[int, tuple[Frame, Evidence]] = {
+        entry.frame: (frames[entry.by], entry.evidence)
+        for entry in entries
+        if isinstance(entry, Cause) and entry.frame in frames and entry.by in frames and entry.by <= entry.frame
+    }
+    forwarded = {
+        seq: by
+        for seq, (by, _) in recorded.items()
+        if by.seq < seq and by.direction == "to-client" and frames[seq].direction == "to-server"
+    }
+    ends = {exchange.end: exchange for exchange in correlation.exchanges if exchange.end is not None}
+    flying = InFlight()
+    handling: dict[int, tuple[Exchange | None, Evidence]] = {}
+    legs: dict[int, Exchange] = {}
+    continued: dict[tuple[str, str], Exchange] = {}
+    for entry in entries:
+        if isinstance(entry, Cause):
+            continue
+        ended = ends.get(entry.seq)
+        if ended is not None:
+            flying.finish(ended)
+            _remember_continuation(ended, legs, continued)
+        if isinstance(entry, Note) or entry.message.kind not in ("request", "notification"):
+            continue
+        if entry.direction == "to-client":
+            handling[entry.seq] = _handled(entry, flying, recorded.get(entry.seq), correlation)
+        elif entry.message.method in ROUTED and entry.message.kind == "request":
+            flying.begin(cast("Exchange", correlation.owner(entry)))
+        elif entry.message.method == CONTINUE:
+            leg = continued.get((entry.link, str(entry.message.params.get("continuation"))))
+            if leg is not None and entry.message.kind == "request":
+                legs[entry.seq] = leg
+                flying.begin(cast("Exchange", correlation.owner(entry)), leg)
+    return Placements(forwarded, handling, legs)
+
+
+def _remember_continuation(ended: Exchange, legs: Mapping[int, Exchange], continued: dict[tuple[str, str], Exchange]) -> None:
+    first = ended if ended.method in ROUTED else legs.get(ended.request.seq)
+    name = None if ended.response is None else ended.response.message.result.get("continuation")
+    if first is not None and isinstance(name, str):
+        continued[ended.link, name] = first
+
+
+def _handled(
+    frame: Frame, flying: InFlight, recorded: tuple[Frame, Evidence] | None, correlation: Correlation
+) -> tuple[Exchange | None, Evidence]:
+    if recorded is not None:
+        by, evidence = recorded
+        if by.seq == frame.seq:
+            return None, "ambiguous"
+        owner = correlation.owner(by)
+        if owner is not None and owner.link == frame.link and owner.direction == "to-server" and owner.method in ROUTED:
+            return owner, evidence
+    found, evidence = flying.cause(frame)
+    return (None, "ambiguous") if evidence == "sole" and frame.message.kind == "notification" else (found, evidence)
+
+
+class Routes(Sequence[Hop]):
+    """The routes of a log: its root hops in order of their first requests, compared with text, texts or other routes.
+
+    `str()` is the shortest text: `host > agent > (code > everything x2, clock)`. Refused hops are left out of the text.
+    """
+
+    __slots__ = ("_roots",)
+
+    def __init__(self, roots: Iterable[Hop] = ()) -> None:
+        self._roots = tuple(roots)
+
+    @overload
+    def __getitem__(self, index: int) -> Hop: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hop, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hop | tuple[Hop, ...]:
+        return self._roots[index]
+
+    def __len__(self) -> int:
+        return len(self._roots)
+
+    def walk(self) -> Iterator[Hop]:
+        """Yield all hops, depth first."""
+        for root in self._roots:
+            yield from root.walk()
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with a route text, a list or tuple of them, or other routes (by value).
+
+        Raises:
+            RouteSyntaxError: A text does not follow the grammar of `pytest_mcpsym.wire.shape`.
+        """
+        if isinstance(other, Routes):
+            return self._roots == other._roots
+        sources = _sources(other)
+        if sources is None:
+            return NotImplemented
+        shapes = Shapes()
+        return parse_forest(sources, shapes) == _forest(self, shapes)
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]  # equal to texts that differ in white space, so no hash can agree
+
+    def __str__(self) -> str:
+        shapes = Shapes()
+        return text(_forest(self, shapes), shapes)
+
+    def __repr__(self) -> str:
+        return f"<Routes: {self}>" if self._roots else "<Routes: none>"
+
+
+def _forest(roots: Routes, shapes: Shapes) -> Forest:
+    trees: dict[str, list[tuple[int, int]]] = {HOST: []}
+    numbers: dict[int, int] = {}
+    for hop in reversed(list(roots.walk())):
+        below = merged((numbers[id(child)], 1) for child in hop.children if not child.refused)
+        numbers[id(hop)] = shapes.number(hop.callee or "", below)
+    for root in roots:
+        if not root.refused:
+            trees.setdefault(root.caller, []).append((numbers[id(root)], 1))
+    return tuple((caller, merged(siblings)) for caller, siblings in trees.items() if siblings)
+
+
+def _rows(roots: Routes) -> Iterator[tuple[int, str]]:
+    for caller in dict.fromkeys([HOST, *(root.caller for root in roots)]):
+        stack = [(1, root) for root in reversed(roots) if root.caller == caller]
+        if stack:
+            yield 0, caller
+        while stack:
+            level, hop = stack.pop()
+            yield level, f"{hop.callee or 'refused'}  {hop.method} {hop.target} ({hop.evidence})"
+            stack.extend((level + 1, child) for child in reversed(hop.children))
+
+
+def _sources(other: object) -> Sequence[str] | None:
+    if isinstance(other, str):
+        return (other,)
+    if isinstance(other, (list, tuple)):
+        items = cast("Sequence[object]", other)
+        return cast("Sequence[str]", items) if all(isinstance(item, str) for item in items) else None
+    return None
+
+
+def routes(log: Iterable[Entry], correlation: Correlation | None = None, placements: Placements | None = None) -> Routes:
+    """Derive the routes of a log.
+
+    Args:
+        log: A `WireLog`, or entries in the order in which they were logged.
+        correlation: What `correlate` gives for it, if it is at hand.
+        placements: What `place` gives for it, if it is at hand.
+    """
+    entries = tuple(log)
+    known = correlate(entries) if correlation is None else correlation
+    placements = placements or place(entries, known)
+    forwarded = {by.seq for by in placements.forwarded.values()}
+    below: dict[int | None, list[Hop]] = {}
+    # A hop's cause is earlier than the hop, so backwards every hop finds its children complete.
+    for exchange in reversed(known.exchanges):
+        if exchange.method not in ROUTED:
+            continue
+        if exchange.direction == "to-client" and exchange.request.seq in forwarded:
+            continue
+        children = sorted(below.pop(exchange.request.seq, []), key=_first_request)
+        hop, parent = _hop(exchange, tuple(children), placements, known)
+        below.setdefault(None if parent is None else parent.request.seq, []).append(hop)
+    return Routes(sorted(below.get(None, []), key=_first_request))
+
+
+def _first_request(hop: Hop) -> tuple[int, int]:
+    return (hop.via or hop.exchange).request.seq, hop.exchange.request.seq
+
+
+def _hop(
+    exchange: Exchange, children: tuple[Hop, ...], placements: Placements, known: Correlation
+) -> tuple[Hop, Exchange | None]:
+    params = exchange.request.message.params
+    target = params.get("uri" if exchange.method == "resources/read" else "name")
+    what = (exchange.method, target if isinstance(target, str) else "", exchange)
+    asked = exchange.request if exchange.direction == "to-client" else placements.forwarded.get(exchange.request.seq)
+    if asked is None:
+        return Hop(HOST, exchange.link, *what, None, "routed", children), None
+    parent, evidence = placements.parent(asked, known)
+    if exchange.direction == "to-client":
+        return Hop(exchange.link, None, *what, exchange, evidence, children), parent
+    via = known.owner(asked) if asked.message.kind == "request" else None
+    return Hop(asked.link, exchange.link, *what, via, evidence, children), parent
+
+
+def explain(expected: str, got: Routes) -> list[str]:
+    """Return the lines that explain why routes differ from a text: both trees, and the nearest difference in one sentence.
+
+    Raises:
+        RouteSyntaxError: The text does not follow the grammar.
+    """
+    shapes = Shapes()
+    wanted, found = parse_forest((expected,), shapes), _forest(got, shapes)
+    sentence = difference(wanted, found, shapes) or "no difference"
+    return [
+        "expected routes:",
+        *(f"  {line}" for line in draw(rows(wanted, shapes)) or ["(none)"]),
+        "got:",
+        *(f"  {line}" for line in draw(_rows(got)) or ["(none)"]),
+        sentence,
+    ]

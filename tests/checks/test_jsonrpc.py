@@ -1,0 +1,132 @@
+"""The checks of JSON-RPC and the base protocol: each with what it finds and what it leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_mcpsym.checks import Finding, run
+from tests.wire.strategies import Telling
+
+
+def ids(findings: tuple[Finding, ...]) -> list[str]:
+    return [finding.check for finding in findings]
+
+
+def test_a_conversation_by_the_rules_has_no_findings() -> None:
+    telling = Telling()
+    telling.answer(telling.request("weather", "to-server", 0, "initialize"))
+    telling.notify("weather", "to-server", "initialized")
+    telling.answer(telling.request("weather", "to-client", 0, "roots/list"), "error")
+    telling.answer(telling.call("weather", 1), "error")
+    telling.call("weather", 2)
+    telling.notify("weather", "to-server", "cancelled", requestId=2)
+    telling.log.note("weather", "close", by="host")
+    assert run(telling.log) == ()
+
+
+def test_a_request_that_the_server_never_answered_is_an_error_with_its_frame_and_route() -> None:
+    telling = Telling()
+    call = telling.call("weather", "s-5", name="forecast")
+    telling.log.note("weather", "close", by="peer")
+    message = 'weather: the server did not answer tools/call forecast (id "s-5") before the peer closed the link'
+    assert run(telling.log) == (Finding("jsonrpc:unanswered", "error", message, (call.seq,), "weather", "host > weather"),)
+
+
+def test_a_request_that_the_host_never_answered_is_a_warning_on_the_route_that_it_was_sent_for() -> None:
+    telling = Telling()
+    call = telling.call("agent", 1)
+    telling.request("agent", "to-client", 0, "sampling/createMessage")
+    telling.answer(call)
+    (finding,) = run(telling.log)
+    assert (finding.check, finding.severity, finding.route) == ("jsonrpc:unanswered", "warning", "host > agent")
+    assert finding.message == "agent: the host did not answer sampling/createMessage (id 0) before the log ended"
+
+
+def test_each_unanswered_request_is_one_finding() -> None:
+    telling = Telling()
+    for number in range(3):
+        telling.call("weather", number)
+    assert [finding.frames for finding in run(telling.log)] == [(0,), (1,), (2,)]
+
+
+def test_a_subscription_needs_no_answer() -> None:
+    telling = Telling()
+    telling.request("weather", "to-server", 1, "subscriptions/listen")
+    assert run(telling.log) == ()
+
+
+def test_a_second_answer_is_an_error_that_names_all_three_frames() -> None:
+    telling = Telling()
+    call = telling.call("weather", 5, name="forecast")
+    telling.answer(call)
+    telling.answer(call)
+    (finding,) = run(telling.log)
+    assert (finding.check, finding.frames, finding.route) == ("jsonrpc:answered-twice", (0, 1, 2), "host > weather")
+    assert finding.message == "weather: the server answered tools/call forecast (id 5) again"
+
+
+def test_an_answer_with_an_id_of_another_type_is_an_answer_to_nobody() -> None:
+    telling = Telling()
+    telling.answer(telling.call("weather", 5), ident="5")
+    assert ids(run(telling.log)) == ["jsonrpc:unanswered", "jsonrpc:answer-to-nobody"]
+
+
+def test_an_id_reused_in_flight_is_an_error() -> None:
+    telling = Telling()
+    for frame in [telling.call("weather", 5), telling.call("weather", 5)]:
+        telling.answer(frame)
+    (finding,) = run(telling.log)
+    assert (finding.check, finding.frames) == ("jsonrpc:id-reused", (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"Server ready", "not JSON"),
+        (b'[{"jsonrpc":"2.0"}]', "a JSON array"),
+        (b'{"id":1,"result":{}}', "`jsonrpc` is missing"),
+        (b"\xff\xfe", "not JSON"),
+        (b"", "not JSON"),
+    ],
+)
+def test_bytes_of_a_server_that_are_no_message_are_one_error_with_reason_and_excerpt(data: bytes, reason: str) -> None:
+    telling = Telling()
+    frame = telling.frame("weather", "to-client", data)
+    (finding,) = run(telling.log)
+    assert (finding.check, finding.severity, finding.frames) == ("jsonrpc:not-json-rpc", "error", (frame.seq,))
+    assert reason in finding.message
+    assert finding.message.endswith(repr(data)[1:])
+
+
+def test_an_excerpt_is_escaped_and_at_most_eighty_bytes() -> None:
+    telling = Telling()
+    telling.frame("weather", "to-client", b"\x1b[31m" + b"a" * 5_000)
+    (finding,) = run(telling.log)
+    assert finding.message.isprintable()
+    assert finding.message.endswith(r"'\x1b[31m" + "a" * 75 + "'...")
+
+
+def test_what_the_host_sent_is_not_judged_as_bytes_of_the_server() -> None:
+    telling = Telling()
+    telling.frame("weather", "to-server", b"garbage on purpose")
+    assert run(telling.log) == ()
+
+
+def test_a_hostile_method_name_is_shown_harmless_and_short() -> None:
+    telling = Telling()
+    telling.request("weather", "to-client", "\x1b[2J", "\x1b[2J\n" + "m" * 5_000)
+    (finding,) = run(telling.log)
+    assert finding.message.isprintable()
+    assert len(finding.message) < 300
+
+
+def test_findings_come_in_order_of_their_last_frames() -> None:
+    telling = Telling()
+    telling.frame("weather", "to-client", b"x")
+    telling.call("weather", 1)
+    telling.frame("weather", "to-client", b"y")
+    assert [max(finding.frames) for finding in run(telling.log)] == [0, 1, 2]
+
+
+def test_a_log_of_nothing_has_no_findings() -> None:
+    assert run(Telling().log) == ()

@@ -1,0 +1,5 @@
+"""Reads and reads, and says nothing."""
+
+import sys
+
+sys.stdin.buffer.read()

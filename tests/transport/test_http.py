@@ -1,0 +1,666 @@
+"""The HTTP channel against the SDK's own servers, in process and over sockets, and against servers that break the rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Literal
+
+import anyio
+import httpx2
+import pytest
+from mcp.server import MCPServer
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.lowlevel import Server
+from mcp.server.mcpserver import Context
+from mcp.server.streamable_http import EventCallback, EventId, EventMessage, EventStore, StreamId
+from mcp_types import JSONRPCMessage
+from pydantic import BaseModel
+
+from pytest_mcpsym.transport.asgi import ASGIApp, Receive, Scope, Send, asgi_transport
+from pytest_mcpsym.transport.http import HTTPChannel, open_http
+from pytest_mcpsym.transport.sockets import serve_on_loopback
+from pytest_mcpsym.transport.tap import Tap, Undelivered
+from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.log import WireLog
+
+pytestmark = pytest.mark.anyio
+
+Place = Literal["in-process", "socket"]
+INITIALIZE = (
+    b'{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25",'
+    b'"capabilities":{"elicitation":{}},"clientInfo":{"name":"test","version":"0"}}}'
+)
+INITIALIZED = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+HANDSHAKE = {"mcp-protocol-version": "2025-11-25"}
+ENVELOPE = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
+}
+
+
+@pytest.fixture(params=["in-process", "socket"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """Where the server is."""
+    return request.param
+
+
+@pytest.fixture
+def log() -> WireLog:
+    """The log of the test's one link, `peer`."""
+    return WireLog()
+
+
+@asynccontextmanager
+async def opened(
+    app: ASGIApp, log: WireLog, place: Place = "in-process", *, headers: dict[str, str] | None = None, retry_delay: float = 0.01
+) -> AsyncGenerator[HTTPChannel]:
+    """Open a channel to an app; the whole test is bounded."""
+    tap = Tap(log, "peer")
+    with anyio.fail_after(20):
+        if place == "socket":
+            async with (
+                serve_on_loopback(app) as base,
+                open_http(f"{base}/mcp", tap, headers=headers, retry_delay=retry_delay) as channel,
+            ):
+                yield channel
+        else:
+            url = "http://127.0.0.1:8000/mcp"
+            async with (
+                asgi_transport(app) as transport,
+                open_http(url, tap, headers=headers, transport=transport, retry_delay=retry_delay) as channel,
+            ):
+                yield channel
+
+
+def call(ident: int, tool: str, *, progress: str | None = None, modern: bool = False, **arguments: object) -> bytes:
+    """Return a `tools/call` request."""
+    meta = (ENVELOPE if modern else {}) | ({"progressToken": progress} if progress else {})
+    params = {"name": tool, "arguments": arguments} | ({"_meta": meta} if meta else {})
+    return json.dumps({"jsonrpc": "2.0", "id": ident, "method": "tools/call", "params": params}).encode()
+
+
+def modern_headers(method: str, name: str | None = None) -> dict[str, str]:
+    """Return the HTTP headers of a modern request."""
+    return {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": method} | ({"Mcp-Name": name} if name else {})
+
+
+async def until_answer(channel: HTTPChannel, ident: int) -> list[Frame | Undelivered]:
+    """Receive up to the answer of one request, or its end without one."""
+    received: list[Frame | Undelivered] = []
+    while True:
+        item = await channel.receive()
+        received.append(item)
+        if item.id == str(ident) if isinstance(item, Undelivered) else item.message.id == str(ident) and not item.message.method:
+            return received
+
+
+async def answer(channel: HTTPChannel, ident: int) -> Frame:
+    """Receive up to the answer of one request and return it."""
+    last = (await until_answer(channel, ident))[-1]
+    assert isinstance(last, Frame)
+    return last
+
+
+async def undelivered(channel: HTTPChannel, ident: int) -> Undelivered:
+    """Receive up to the end of one request that gets no answer, and return it."""
+    last = (await until_answer(channel, ident))[-1]
+    assert isinstance(last, Undelivered)
+    return last
+
+
+async def handshake(channel: HTTPChannel) -> Frame:
+    """Run the lifecycle of the handshake era up to its operation phase."""
+    await channel.send(INITIALIZE)
+    initialized = await answer(channel, 0)
+    await channel.send(INITIALIZED, HANDSHAKE)
+    return initialized
+
+
+def http_notes(log: WireLog, exchange: int) -> list[tuple[object, ...]]:
+    """Return the `http` notes of one exchange in short: event, and method, status or side."""
+    notes = [note.data for note in log.notes if note.channel == "http" and note.data["exchange"] == exchange]
+    keys = {"request": "method", "response": "status", "closed": "by"}
+    return [(data["event"], data[keys[str(data["event"])]]) for data in notes]
+
+
+def shape(frames: list[Frame | Undelivered]) -> list[str | None]:
+    """Return the method of each request and notification, and `result` or `error` for responses."""
+    return [item.message.method or item.message.kind for item in frames if isinstance(item, Frame)]
+
+
+class Confirmed(BaseModel):
+    """What `ask` elicits."""
+
+    yes: bool
+
+
+def demo_server() -> MCPServer:
+    """A server with one tool per behaviour that the channel has to carry."""
+    server = MCPServer("demo")
+
+    @server.tool()
+    async def echo(text: str) -> str:
+        return text
+
+    @server.tool()
+    async def steps(ctx: Context) -> str:
+        await ctx.report_progress(1, 2)
+        await ctx.report_progress(2, 2)
+        return "done"
+
+    @server.tool()
+    async def ask(ctx: Context) -> str:
+        result = await ctx.elicit("Sure?", Confirmed)
+        return result.action
+
+    @server.tool()
+    async def announce(ctx: Context) -> str:
+        await ctx.session.send_tool_list_changed()
+        return "announced"
+
+    assert [echo, steps, ask, announce]
+    return server
+
+
+@pytest.mark.parametrize("json_response", [False, True])
+@pytest.mark.parametrize("stateless", [False, True])
+async def test_initialize_and_a_call_work_in_every_mode_of_the_handshake_era(
+    place: Place, log: WireLog, json_response: bool, stateless: bool
+) -> None:
+    app = demo_server().streamable_http_app(json_response=json_response, stateless_http=stateless)
+    async with opened(app, log, place) as channel:
+        assert (await handshake(channel)).message.result["protocolVersion"] == "2025-11-25"
+        await channel.send(call(1, "echo", text="hi"), HANDSHAKE)
+        assert b'"hi"' in (await answer(channel, 1)).data
+
+
+async def test_progress_arrives_before_the_answer_on_the_exchange_of_its_call(place: Place, log: WireLog) -> None:
+    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+        await handshake(channel)
+        sent = await channel.send(call(1, "steps", progress="p"), HANDSHAKE)
+        frames = await until_answer(channel, 1)
+    assert shape(frames) == ["notifications/progress", "notifications/progress", "result"]
+    assert sent is not None
+    assert sent.envelope is not None
+    assert {f.envelope.exchange for f in frames if isinstance(f, Frame) and f.envelope} == {sent.envelope.exchange}
+
+
+async def test_a_server_request_in_mid_call_can_be_answered(place: Place, log: WireLog) -> None:
+    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+        await handshake(channel)
+        await channel.send(call(1, "ask"), HANDSHAKE)
+        asked = await channel.receive()
+        assert isinstance(asked, Frame)
+        assert asked.message.method == "elicitation/create"
+        await channel.send(f'{{"jsonrpc":"2.0","id":{asked.message.id},"result":{{"action":"decline"}}}}'.encode())
+        assert b"decline" in (await answer(channel, 1)).data
+
+
+async def test_an_announcement_arrives_on_the_standalone_stream_with_a_number_of_its_own(place: Place, log: WireLog) -> None:
+    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+        await handshake(channel)
+        await channel.send(call(1, "announce"), HANDSHAKE)
+        frames = [await channel.receive(), await channel.receive()]
+    by_kind = {f.message.method or f.message.kind: f.envelope for f in frames if isinstance(f, Frame)}
+    announced = by_kind["notifications/tools/list_changed"]
+    assert announced is not None
+    assert http_notes(log, announced.exchange) == [("request", "GET"), ("response", 200), ("closed", "host")]
+
+
+async def test_a_json_only_or_refusing_server_simply_has_no_standalone_stream(log: WireLog) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        status = 405 if scope["method"] == "GET" else 202
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with opened(http_only(app), log) as channel:
+        await channel.send(INITIALIZED)
+    assert http_notes(log, 2) == [("request", "GET"), ("response", 405), ("closed", "peer")]
+
+
+async def test_session_id_and_version_go_with_everything_after_the_handshake(place: Place, log: WireLog) -> None:
+    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+        first = await handshake(channel)
+        late = await channel.send(call(1, "echo", text="hi"))
+        await answer(channel, 1)
+    assert first.envelope is not None
+    assert late is not None
+    assert late.envelope is not None
+    assert late.envelope.header("mcp-session-id") == first.envelope.header("mcp-session-id") is not None
+    assert late.envelope.header("mcp-protocol-version") == "2025-11-25"
+
+
+async def test_initialize_carries_neither_session_nor_version(log: WireLog) -> None:
+    async with opened(demo_server().streamable_http_app(), log) as channel:
+        await handshake(channel)
+        again = await channel.send(INITIALIZE)
+        await answer(channel, 0)
+    assert again is not None
+    assert again.envelope is not None
+    assert {"mcp-session-id", "mcp-protocol-version"}.isdisjoint(name for name, _ in again.envelope.headers)
+
+
+async def test_closing_deletes_the_session(place: Place, log: WireLog) -> None:
+    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+        await handshake(channel)
+    last = max(int(str(note.data["exchange"])) for note in log.notes if note.channel == "http")
+    assert http_notes(log, last) == [("request", "DELETE"), ("response", 200), ("closed", "peer")]
+
+
+async def test_a_forgotten_session_ends_the_request_with_the_reason(log: WireLog) -> None:
+    async with opened(demo_server().streamable_http_app(), log) as channel:
+        await handshake(channel)
+        await channel.send(call(1, "echo", text="hi"), HANDSHAKE | {"Mcp-Session-Id": "unknown"})
+        frame, end = await until_error(channel)
+    assert frame.envelope is not None
+    assert frame.envelope.status == 404
+    assert (end.id, end.code, end.message) == ("1", frame.message.error["code"], frame.message.error["message"])
+
+
+async def until_error(channel: HTTPChannel) -> tuple[Frame, Undelivered]:
+    """Receive an error without an id, and the end of the request that it belongs to."""
+    frame, end = await channel.receive(), await channel.receive()
+    assert isinstance(frame, Frame)
+    assert isinstance(end, Undelivered)
+    return frame, end
+
+
+async def test_a_wrong_host_header_is_refused_with_its_status(place: Place, log: WireLog) -> None:
+    async with opened(demo_server().streamable_http_app(), log, place, headers={"Host": "evil.example"}) as channel:
+        await channel.send(INITIALIZE)
+        end = await undelivered(channel, 0)
+    assert (end.code, "421" in end.message) == (-32603, True)
+    assert http_notes(log, 1)[1] == ("response", 421)
+
+
+class Verifier:
+    """Accepts one token."""
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        return AccessToken(token=token, client_id="c", scopes=[]) if token == "good" else None
+
+
+def guarded_app() -> ASGIApp:
+    """An app that wants a bearer token."""
+    settings = AuthSettings.model_validate({"issuer_url": "https://issuer.example", "resource_server_url": None})
+    return Server("guarded").streamable_http_app(auth=settings, token_verifier=Verifier())
+
+
+async def test_a_missing_credential_leaves_the_challenge_in_the_log(place: Place, log: WireLog) -> None:
+    async with opened(guarded_app(), log, place) as channel:
+        await channel.send(INITIALIZE)
+        assert "401" in (await undelivered(channel, 0)).message
+    [response] = [note.data for note in log.notes if note.data.get("event") == "response"]
+    assert any(name.lower() == "www-authenticate" for name, _ in _pairs_of(response["headers"]))
+
+
+def _pairs_of(headers: object) -> list[tuple[str, str]]:
+    assert isinstance(headers, list)
+    return [(str(name), str(value)) for name, value in headers]
+
+
+async def test_a_credential_given_at_opening_goes_with_every_request(place: Place, log: WireLog) -> None:
+    async with opened(guarded_app(), log, place, headers={"Authorization": "Bearer good"}) as channel:
+        assert (await handshake(channel)).message.kind == "result"
+    requests = [note.data for note in log.notes if note.data.get("event") == "request"]
+    assert {str(data["method"]) for data in requests} == {"POST", "GET", "DELETE"}
+    assert all(("Authorization", "Bearer good") in _pairs_of(data["headers"]) for data in requests)
+
+
+@pytest.mark.parametrize("json_response", [False, True])
+async def test_the_modern_era_needs_no_handshake_session_or_standalone_stream(
+    place: Place, log: WireLog, json_response: bool
+) -> None:
+    async with opened(demo_server().streamable_http_app(json_response=json_response), log, place) as channel:
+        discover = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": ENVELOPE}})
+        await channel.send(discover.encode(), modern_headers("server/discover"))
+        assert "2026-07-28" in str((await answer(channel, 1)).message.result["supportedVersions"])
+        await channel.send(call(2, "echo", modern=True, text="hi"), modern_headers("tools/call", "echo"))
+        assert b'"hi"' in (await answer(channel, 2)).data
+    assert [note.data["method"] for note in log.notes if note.data.get("event") == "request"] == ["POST", "POST"]
+
+
+async def test_modern_progress_streams(place: Place, log: WireLog) -> None:
+    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+        await channel.send(call(1, "steps", progress="p", modern=True), modern_headers("tools/call", "steps"))
+        frames = await until_answer(channel, 1)
+    assert shape(frames) == ["notifications/progress", "notifications/progress", "result"]
+
+
+def parking_server() -> tuple[MCPServer, anyio.Event, anyio.Event]:
+    """A server whose tool `park` waits until it is cancelled, with the events of its start and of that."""
+    server, parked, cancelled = MCPServer("parking"), anyio.Event(), anyio.Event()
+
+    @server.tool()
+    async def park(ctx: Context) -> str:
+        await ctx.report_progress(1)
+        parked.set()
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():
+            cancelled.set()
+            raise
+
+    assert park
+    return server, parked, cancelled
+
+
+CANCEL = b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}'
+
+
+@pytest.mark.parametrize("progress", [None, "p"])
+async def test_a_modern_cancellation_closes_the_stream_and_never_crosses_the_wire(log: WireLog, progress: str | None) -> None:
+    server, parked, cancelled = parking_server()
+    async with opened(server.streamable_http_app(), log) as channel:
+        await channel.send(call(1, "park", progress=progress, modern=True), modern_headers("tools/call", "park"))
+        await parked.wait()
+        assert await channel.send(CANCEL, modern_headers("notifications/cancelled")) is None
+        await cancelled.wait()
+        assert http_notes(log, 1)[-1] == ("closed", "host")
+    assert [f.message.method for f in log.on("peer") if f.direction == "to-server"] == ["tools/call"]
+
+
+async def test_a_modern_cancellation_that_comes_too_late_is_not_posted(log: WireLog) -> None:
+    async with opened(demo_server().streamable_http_app(), log) as channel:
+        await channel.send(call(1, "echo", modern=True, text="hi"), modern_headers("tools/call", "echo"))
+        await answer(channel, 1)
+        assert await channel.send(CANCEL) is None
+    assert len(log.frames) == 2
+
+
+async def test_a_handshake_cancellation_is_a_frame_like_any_other(log: WireLog) -> None:
+    server, parked, cancelled = parking_server()
+    async with opened(server.streamable_http_app(), log) as channel:
+        await handshake(channel)
+        await channel.send(call(1, "park"), HANDSHAKE)
+        await parked.wait()
+        sent = await channel.send(CANCEL, HANDSHAKE)
+        await cancelled.wait()
+        assert sent is not None
+        assert sent.data == CANCEL
+
+
+class MemoryEvents(EventStore):
+    """The event store that the SDK leaves to its users."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._events: dict[EventId, tuple[StreamId, JSONRPCMessage | None]] = {}
+
+    async def store_event(self, stream_id: StreamId, message: JSONRPCMessage | None) -> EventId:
+        ident = str(next(self._numbers))
+        self._events[ident] = (stream_id, message)
+        return ident
+
+    async def replay_events_after(self, last_event_id: EventId, send_callback: EventCallback) -> StreamId | None:
+        if last_event_id not in self._events:
+            return None
+        stream = self._events[last_event_id][0]
+        for ident, (other, message) in list(self._events.items()):
+            if other == stream and int(ident) > int(last_event_id) and message is not None:
+                await send_callback(EventMessage(message, ident))
+        return stream
+
+
+async def test_a_stream_that_breaks_is_resumed_under_the_number_of_its_call(place: Place, log: WireLog) -> None:
+    server = MCPServer("polling")
+
+    @server.tool()
+    async def leave_and_return(ctx: Context) -> str:
+        await ctx.close_sse_stream()
+        await ctx.report_progress(1)
+        return "done"
+
+    assert leave_and_return
+    app = server.streamable_http_app(event_store=MemoryEvents(), retry_interval=20)
+    async with opened(app, log, place) as channel:
+        await handshake(channel)
+        sent = await channel.send(call(1, "leave_and_return", progress="p"), HANDSHAKE)
+        frames = await until_answer(channel, 1)
+        assert sent is not None
+        assert sent.envelope is not None
+        number = sent.envelope.exchange
+    assert shape(frames) == ["notifications/progress", "result"]
+    assert {f.envelope.exchange for f in frames if isinstance(f, Frame) and f.envelope} == {number}
+    assert [pair for pair in http_notes(log, number) if pair[0] == "request"] == [("request", "POST"), ("request", "GET")]
+
+
+async def test_twenty_calls_run_at_once(place: Place, log: WireLog) -> None:
+    server, arrived, open_gate = MCPServer("gate"), count(1), anyio.Event()
+
+    @server.tool()
+    async def gate(n: int) -> int:
+        if next(arrived) == 20:
+            open_gate.set()
+        await open_gate.wait()
+        return n
+
+    assert gate
+    async with opened(server.streamable_http_app(), log, place) as channel:
+        await handshake(channel)
+        for ident in range(1, 21):
+            await channel.send(call(ident, "gate", n=ident), HANDSHAKE)
+        answers = [await channel.receive() for _ in range(20)]
+    assert sorted(int(f.message.id or 0) for f in answers if isinstance(f, Frame)) == list(range(1, 21))
+
+
+async def test_what_is_sent_in_sequence_arrives_in_sequence(log: WireLog) -> None:
+    seen: list[bytes] = []
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append((await receive())["body"])
+        await receive()
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+        await send({"type": "http.response.body"})
+
+    wanted = [b'{"jsonrpc":"2.0","id":%d,"method":"x"}' % n for n in range(20)]
+    async with opened(http_only(app), log) as channel:
+        for data in wanted:
+            await channel.send(data)
+    assert seen == wanted
+
+
+# Servers that break the rules, and what becomes of their callers.
+
+
+def http_only(app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> ASGIApp:
+    """An app without lifespan."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+def replying(status: int, body: bytes = b"", **headers: str) -> ASGIApp:
+    """An app that answers everything in one way."""
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": pairs})
+        await send({"type": "http.response.body", "body": body})
+
+    return http_only(app)
+
+
+PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+JSON = "application/json"
+EVENTS = "text/event-stream"
+
+
+@pytest.mark.parametrize(
+    ("app", "code", "text"),
+    [
+        pytest.param(replying(404), -32601, "Not Found", id="404 without a session"),
+        pytest.param(replying(503), -32603, "HTTP 503", id="503"),
+        pytest.param(replying(400, b'{"detail":"no"}', content_type=JSON), -32603, "HTTP 400", id="400 with other JSON"),
+        pytest.param(replying(202), -32600, "202 Accepted", id="202"),
+        pytest.param(replying(200, b"<html>", content_type="text/html"), -32600, "text/html", id="html"),
+        pytest.param(replying(200, b"nonsense", content_type=JSON), -32700, "not JSON", id="no JSON"),
+        pytest.param(
+            replying(200, b'{"jsonrpc":"2.0","id":2,"result":{}}', content_type=JSON), -32000, "does not answer", id="other id"
+        ),
+        pytest.param(replying(200, b"", content_type=EVENTS), -32000, "ended without an answer", id="empty stream"),
+        pytest.param(replying(302, location="/other"), -32600, "not followed", id="302"),
+        pytest.param(replying(307, location="http://evil.example/mcp"), -32600, "evil.example", id="307 to another origin"),
+        pytest.param(replying(307, location="/mcp"), -32600, "not followed", id="307 in a circle"),
+    ],
+)
+async def test_a_request_that_gets_no_answer_ends_with_a_reason(app: ASGIApp, code: int, text: str, log: WireLog) -> None:
+    async with opened(app, log) as channel:
+        await channel.send(PING)
+        end = await undelivered(channel, 1)
+    assert (end.code, text in end.message) == (code, True), end
+
+
+async def test_a_session_that_is_gone_is_named_as_such(log: WireLog) -> None:
+    async with opened(replying(404), log, headers={"mcp-session-id": "old"}) as channel:
+        await channel.send(PING)
+        assert (await undelivered(channel, 1)).message == "Session terminated"
+
+
+async def test_an_error_in_the_body_of_a_refusal_is_the_answer(log: WireLog) -> None:
+    body = b'{ "jsonrpc":"2.0", "id":1, "error":{"code":-1,"message":"no"} }'
+    async with opened(replying(400, body, content_type=JSON), log) as channel:
+        await channel.send(PING)
+        frame = await answer(channel, 1)
+    assert (frame.data, frame.envelope and frame.envelope.status) == (body, 400)
+
+
+async def test_an_error_without_id_is_logged_as_it_came_and_ends_the_request(log: WireLog) -> None:
+    body = b'{"jsonrpc":"2.0","id":null,"error":{"code":-7,"message":"what?"}}'
+    async with opened(replying(200, body, content_type=JSON), log) as channel:
+        await channel.send(PING)
+        frame, end = await until_error(channel)
+    assert (frame.data, end) == (body, Undelivered("1", -7, "what?"))
+
+
+async def test_a_same_origin_308_is_followed_with_the_body(log: WireLog) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body = (await receive())["body"]
+        moved = scope["path"] == "/mcp"
+        head = (b"location", b"/mcp/") if moved else (b"content-type", b"application/json")
+        await send({"type": "http.response.start", "status": 308 if moved else 200, "headers": [head]})
+        await send({"type": "http.response.body", "body": body.replace(b'"method":"ping"', b'"result":{}')})
+
+    async with opened(http_only(app), log) as channel:
+        await channel.send(PING)
+        assert (await answer(channel, 1)).message.result == {}
+    assert [event for event, _ in http_notes(log, 1)] == ["request", "response", "closed"] * 2
+
+
+async def test_bytes_of_an_event_reach_the_log_unchanged(log: WireLog) -> None:
+    odd = b'{"jsonrpc":"2.0","id":1,"result":{"a":-0,"a":1e2,"text":"\xff\xe2\x80\xa8"}}'
+    stream = b"id: 7\ndata:\n\n: ping\n\nid: 8\r\ndata: " + odd + b'\r\n\r\ndata: {"late":1}\n\nevent: other\ndata: x\n\n'
+    async with opened(replying(200, stream, content_type=EVENTS), log) as channel:
+        await channel.send(PING)
+        received = [await channel.receive(), await channel.receive()]
+    assert [item.data for item in received if isinstance(item, Frame)] == [odd, b'{"late":1}']
+    assert [item.envelope.event_id for item in received if isinstance(item, Frame) and item.envelope] == ["8", None]
+
+
+async def test_a_stream_that_cannot_be_resumed_ends_its_request_after_bounded_attempts(log: WireLog) -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        status = 200 if scope["method"] == "POST" else 503
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/event-stream")]})
+        await send({"type": "http.response.body", "body": b"retry: 10\nid: 1\ndata:\n\n"})
+
+    async with opened(http_only(app), log) as channel:
+        await channel.send(PING)
+        assert "3 attempts to resume it" in (await undelivered(channel, 1)).message
+    assert [pair for pair in http_notes(log, 1) if pair[0] == "request"] == [("request", "POST")] + [("request", "GET")] * 3
+
+
+async def test_an_app_that_raises_is_a_connection_that_broke(log: WireLog) -> None:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise ZeroDivisionError("boom")
+
+    async with opened(http_only(app), log) as channel:
+        await channel.send(PING)
+        end = await undelivered(channel, 1)
+    assert (end.code, "boom" in end.message) == (-32000, True)
+    assert http_notes(log, 1) == [("request", "POST"), ("closed", "peer")]
+
+
+async def test_a_refused_connection_ends_a_request(log: WireLog) -> None:
+    async with serve_on_loopback(replying(200)) as base:
+        pass
+    with anyio.fail_after(10):
+        async with open_http(f"{base}/mcp", Tap(log, "peer")) as channel:
+            await channel.send(PING)
+            assert "ConnectError" in (await undelivered(channel, 1)).message
+
+
+async def test_a_refused_connection_breaks_the_sending_of_a_notification(log: WireLog) -> None:
+    async with serve_on_loopback(replying(200)) as base:
+        pass
+    with anyio.fail_after(10):
+        async with open_http(f"{base}/mcp", Tap(log, "peer")) as channel:
+            with pytest.raises(anyio.BrokenResourceError, match="ConnectError"):
+                await channel.send(INITIALIZED)
+
+
+async def test_a_notification_that_is_never_accepted_breaks_after_the_timeout(log: WireLog) -> None:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(10):
+        async with (
+            asgi_transport(http_only(app), grace=0.05) as transport,
+            open_http("http://a/mcp", Tap(log, "peer"), transport=transport, timeout=0.05) as channel,
+        ):
+            with pytest.raises(anyio.BrokenResourceError, match=r"within 0\.05 s"):
+                await channel.send(INITIALIZED)
+
+
+async def test_a_server_that_does_not_let_go_cannot_hold_up_the_close(log: WireLog) -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["method"] == "DELETE":
+            await anyio.sleep_forever()
+        headers = [(b"content-type", b"text/event-stream"), (b"mcp-session-id", b"s")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(10):
+        async with (
+            asgi_transport(http_only(app), grace=0.05) as transport,
+            open_http("http://a/mcp", Tap(log, "peer"), transport=transport, close_timeout=0.05) as channel,
+        ):
+            await channel.send(INITIALIZE)
+            await channel.send(INITIALIZED)
+    assert [http_notes(log, n)[-1] for n in (1, 2, 3, 4)] == [("closed", "host")] * 4
+
+
+async def test_a_closed_channel_refuses_to_send_and_has_no_more_to_receive(log: WireLog) -> None:
+    async with opened(replying(202), log) as channel:
+        pass
+    with pytest.raises(anyio.ClosedResourceError):
+        await channel.send(PING)
+    with pytest.raises(anyio.EndOfStream):
+        await channel.receive()
+
+
+async def test_an_error_of_the_test_leaves_the_block_as_it_is(log: WireLog) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with opened(replying(202), log):
+            raise ZeroDivisionError
+
+
+async def test_only_headers_of_the_message_itself_replace_those_given_at_opening(log: WireLog) -> None:
+    async with opened(replying(202), log, headers={"X-A": "open", "Accept": "*/*"}) as channel:
+        one = await channel.send(INITIALIZED, {"x-a": "own"})
+    assert one is not None
+    assert one.envelope is not None
+    assert (one.envelope.header("x-a"), one.envelope.header("accept")) == ("own", "*/*")
+
+
+def test_the_client_takes_its_own_transport_type() -> None:
+    assert issubclass(httpx2.ASGITransport, httpx2.AsyncBaseTransport)
