@@ -89,7 +89,7 @@ def types(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation; a broken link or a page outside the navigation is an error."""
     session.install("-e", ".[docs]")
-    session.run("properdocs", "build", "--strict", "--quiet")
+    session.run("properdocs", "build", "--strict")
 
 
 @nox.session(python=OLDEST)

@@ -48,7 +48,7 @@ class _State:
     judged: list[Finding] = field(default_factory=list["Finding"])
     warned: list[str] = field(default_factory=list[str])
     met_ini: set[str] = field(default_factory=set[str])
-    text: str = ""
+    failed: bool = False
 
 
 @dataclass
@@ -242,12 +242,11 @@ def _name_of(item: pytest.Item) -> str:
 # Findings: every check over every board, after the body and again after the fixtures.
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[_STATE] = _State()
     for marker in item.iter_markers("mcp"):
         _check_marker(marker)
-    yield
 
 
 def _check_marker(marker: pytest.Mark) -> None:
@@ -285,7 +284,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     outcome = yield
     state = item.stash.get(_STATE, None)
-    if state is not None and state.boards and not state.text:
+    if state is not None and state.boards and not state.failed:
         _raise_if_failed(_judge(item, state, final=True))
     return outcome
 
@@ -319,17 +318,36 @@ def _raise_if_failed(verdict: Verdict) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    error = call.excinfo.value if call.excinfo is not None else None
+    if call.excinfo is not None:
+        _hide_our_frames(call.excinfo)
     report = yield
     state = item.stash.get(_STATE, None)
     if state is None:
         return report
-    error = call.excinfo.value if call.excinfo is not None else None
     if error is not None and report.when == "setup" and _is_scope_mismatch(error):
         report.sections.append(("mcp", _SCOPE_REFUSAL))
     if state.boards:
         _report(item, state, report, error)
     return report
 
+
+def _hide_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """End the traceback of an error of ours at the user's own line: where in the harness it was raised is no news to them."""
+    import sys
+
+    errors = sys.modules.get("pytest_mcpsym.errors")
+    if errors is None or not isinstance(excinfo.value, errors.McpsymError):
+        return
+    excinfo.value.__cause__ = None
+    excinfo.value.__suppress_context__ = True
+    own = [entry for entry in excinfo.traceback if _OURS not in Path(str(entry.path)).parents]
+    first_ours = next((index for index, entry in enumerate(excinfo.traceback) if _OURS in Path(str(entry.path)).parents), None)
+    if own and first_ours:
+        excinfo.traceback = type(excinfo.traceback)(excinfo.traceback[:first_ours])
+
+
+_OURS = Path(__file__).parent
 
 _SCOPE_REFUSAL = (
     "`switchboard` belongs to one test: its findings, snapshot and recording are judged and written per test, which a board shared by "
@@ -345,13 +363,13 @@ def _report(item: pytest.Item, state: _State, report: pytest.TestReport, error: 
     """Add to a report what its boards show: on failure the routes and findings, at the end what the run's summary needs."""
     from pytest_mcpsym.errors import FindingsError
 
+    state.failed = state.failed or error is not None
     if isinstance(error, FindingsError):
         report.longrepr = str(error)
-        state.text = str(error)
-    elif report.failed or (report.skipped and report.when == "call"):
+    elif error is not None:
         findings = _judge(item, state, final=False)
         if findings.failing:
-            report.sections.append(("mcp findings", "\n\n".join(text for _, text in findings.failing)))
+            report.sections.append(("mcp findings", findings.text))
     if report.failed and report.when != "teardown":
         report.sections.append(("mcp routes", "\n".join(_routes(state))))
     trace = _trace(item, state, failed=report.failed) if report.when == "call" or report.failed else None

@@ -17,6 +17,12 @@ DEFAULT: Final = Registry((*JSONRPC.values(),))
 """The checks that run over every board of every test."""
 
 
-def run(log: WireLog, checks: Registry = DEFAULT) -> tuple[Finding, ...]:
-    """Return what checks find in a log, in order of the findings' last frames."""
-    return judge(log, checks)
+def run(log: WireLog, checks: Registry = DEFAULT, *, closed: bool = True) -> tuple[Finding, ...]:
+    """Return what checks find in a log, in order of the findings' last frames.
+
+    Args:
+        log: The log.
+        checks: What to look for.
+        closed: Whether the log grows no more; if it may, checks that need its end are left out.
+    """
+    return judge(log, checks, closed=closed)

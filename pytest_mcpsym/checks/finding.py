@@ -118,6 +118,7 @@ class Check:
         sentence: What the rule demands, in one sentence.
         source: Where the rule is written down.
         find: The function; pure.
+        at_close: Whether only a log that grows no more can be judged by it.
     """
 
     id: str
@@ -125,6 +126,7 @@ class Check:
     sentence: str
     source: str
     find: Callable[[View], Iterable[Finding]]
+    at_close: bool = False
 
     def finding(
         self, message: str, frames: Iterable[Frame], link: str, route: str | None = None, severity: Severity | None = None
@@ -134,7 +136,7 @@ class Check:
 
 
 def check(
-    ident: str, /, *, severity: Severity, sentence: str, source: str
+    ident: str, /, *, severity: Severity, sentence: str, source: str, at_close: bool = False
 ) -> Callable[[Callable[[View], Iterable[Finding]]], Check]:
     """Make a check out of a function.
 
@@ -149,7 +151,7 @@ def check(
     """
     if ident.count(":") != 1 or not all(ident.split(":")):
         raise ValueError(f"check id {ident!r}: expected a family and a rule with one colon between them")
-    return lambda find: Check(ident, severity, sentence, source, find)
+    return lambda find: Check(ident, severity, sentence, source, find, at_close)
 
 
 class Registry(Mapping[str, Check]):
@@ -181,11 +183,16 @@ class Registry(Mapping[str, Check]):
         return f"<Registry: {', '.join(self._checks)}>"
 
 
-def judge(log: WireLog, checks: Registry) -> tuple[Finding, ...]:
-    """Run checks over a log; findings come in order of their last frames, and of the checks where those are the same."""
+def judge(log: WireLog, checks: Registry, *, closed: bool = True) -> tuple[Finding, ...]:
+    """Run checks over a log; findings come in order of their last frames, and of the checks where those are the same.
+
+    A log that is not `closed` may still grow, and is not judged by the checks that need its end.
+    """
     view = View(log)
     found: list[Finding] = []
     for each in checks.values():
+        if each.at_close and not closed:
+            continue
         try:
             found.extend(each.find(view))
         except Exception as error:  # noqa: BLE001  # whatever a check does wrong must not hide what the others found

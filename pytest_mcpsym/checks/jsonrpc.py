@@ -46,6 +46,7 @@ def _answerer(exchange: Exchange) -> str:
     severity="error",
     sentence="A request is answered, with a result or an error, unless it is cancelled.",
     source=f"{_RPC}#response_object; {_BASIC}#responses",
+    at_close=True,
 )
 def unanswered(view: View) -> Iterator[Finding]:
     """Find requests still open when their link closed or the log ended.

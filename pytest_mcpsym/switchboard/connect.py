@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from mcp.client.stdio import StdioServerParameters
@@ -57,7 +58,7 @@ async def _connect_http(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
             yield channel
     elif spec.transport == "sockets":
         async with (
-            serve_on_loopback(_application(spec)) as address,
+            serve_on_loopback(partial(_application, spec), factory=True) as address,
             open_http(address + spec.path, tap, headers=spec.headers) as channel,
         ):
             yield channel

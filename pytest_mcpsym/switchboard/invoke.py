@@ -17,6 +17,7 @@ from mcp import MCPError
 from mcp.shared.inbound import mcp_param_headers, x_mcp_header_map
 from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, ErrorData, InputRequiredResult
 
+from pytest_mcpsym.errors import AnswerTimeout
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress, dumps
 from pytest_mcpsym.wire.frame import Frame
@@ -64,9 +65,12 @@ async def invoke(
     current = params
     for _ in range(MAX_ROUNDS):
         left = max(deadline - anyio.current_time(), 0)
-        answer = await link.request(
-            method, current, meta=meta, timeout=left, on_progress=on_progress, on_sent=on_sent, headers=headers
-        )
+        try:
+            answer = await link.request(
+                method, current, meta=meta, timeout=left, on_progress=on_progress, on_sent=on_sent, headers=headers
+            )
+        except AnswerTimeout as error:
+            raise AnswerTimeout(link.name, method, timeout, error.frame) from None
         if answer.member == "error" and answer.frame.message.error["code"] == HEADER_MISMATCH and not headers:
             headers = await _mirrored_headers(link, params)
             if headers:

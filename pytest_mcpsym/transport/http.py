@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Final, Literal
 
@@ -290,14 +290,15 @@ class HTTPChannel:
     async def _read_events(self, exchange: Exchange, response: httpx2.Response) -> None:
         """Deliver the events of one stream until it ends."""
         decoder = EventDecoder()
-        async for chunk in response.aiter_bytes():
-            for event in decoder.feed(chunk):
-                exchange.last_event_id = event.id or exchange.last_event_id
-                exchange.retry = exchange.retry if event.retry is None else event.retry / 1000
-                if event.event == "message" and event.data:
-                    self._deliver(exchange, event.data, response, event.id)
-            if exchange.answered and exchange.scope.deadline == math.inf:
-                exchange.scope.deadline = anyio.current_time() + LINGER
+        async with aclosing(response.aiter_bytes()) as chunks:
+            async for chunk in chunks:
+                for event in decoder.feed(chunk):
+                    exchange.last_event_id = event.id or exchange.last_event_id
+                    exchange.retry = exchange.retry if event.retry is None else event.retry / 1000
+                    if event.event == "message" and event.data:
+                        self._deliver(exchange, event.data, response, event.id)
+                if exchange.answered and exchange.scope.deadline == math.inf:
+                    exchange.scope.deadline = anyio.current_time() + LINGER
 
     async def _resume(self, exchange: Exchange, reason: str) -> None:
         """Ask for the rest of a broken stream until the answer has come or nothing new comes."""

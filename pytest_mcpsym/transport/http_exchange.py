@@ -109,10 +109,10 @@ class Endpoint:
             response = await self._start(exchange, target, url)
         exchange.accepted.set()
         exchange.written.set()
-        failure: httpx2.HTTPError | None = None
+        failure: BaseException | None = None
         try:
             yield response
-        except httpx2.HTTPError as error:
+        except BaseException as error:
             failure = error
             raise
         finally:
@@ -134,7 +134,7 @@ class Endpoint:
         self._tap.note("http", exchange=exchange.number, event="response", status=response.status_code, headers=headers)
         return response
 
-    async def _finish(self, exchange: Exchange, response: httpx2.Response, failure: httpx2.HTTPError | None = None) -> None:
+    async def _finish(self, exchange: Exchange, response: httpx2.Response, failure: BaseException | None = None) -> None:
         """Close one response; a body that nobody wanted is read for a moment, so that the connection can be used again."""
         try:
             if failure is None and not response.is_stream_consumed:
@@ -144,9 +144,9 @@ class Endpoint:
         except httpx2.HTTPError as error:
             failure = error
         finally:
-            by_peer = response.is_closed or failure is not None
-            reason = {} if failure is None else {"reason": sentence(failure)}
-            by = "peer" if by_peer else "host"
+            reason = {"reason": sentence(failure)} if isinstance(failure, httpx2.HTTPError) else {}
+            # A response is closed by itself where it was read to its end, and also where reading was cancelled.
+            by = "peer" if reason or (failure is None and response.is_closed) else "host"
             self._tap.note("http", exchange=exchange.number, event="closed", by=by, **reason)
             await response.aclose()
 

@@ -16,7 +16,7 @@ import io
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, Self, cast
 
 import anyio
 import anyio.lowlevel
@@ -42,7 +42,9 @@ CLOSE_GRACE: Final = 2.0
 class MemoryServer(Protocol):
     """What can be served in memory: the SDK's low-level `Server`, or anything with the same two methods."""
 
-    def create_initialization_options(self) -> InitializationOptions: ...
+    def create_initialization_options(self) -> InitializationOptions:
+        """Return what the server says of itself in the handshake."""
+        ...
 
     async def run(
         self,
@@ -50,7 +52,9 @@ class MemoryServer(Protocol):
         write_stream: ServerWrites,
         initialization_options: InitializationOptions,
         /,
-    ) -> object: ...
+    ) -> object:
+        """Serve one connection until its input ends."""
+        ...
 
 
 class ServerReads:
@@ -71,7 +75,7 @@ class ServerReads:
         line = await self._lines.receive()
         try:
             return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
-        except Exception as error:  # The SDK's stdio server hands over any parse error, whatever its type.
+        except Exception as error:  # noqa: BLE001 - the SDK's stdio server hands over any parse error, whatever its type
             return error
 
     def close(self) -> None:
@@ -91,7 +95,7 @@ class ServerReads:
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
 
-    async def __aenter__(self) -> ServerReads:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -119,7 +123,7 @@ class ServerWrites:
             raise anyio.ClosedResourceError
         try:
             data = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
-        except Exception as error:  # Whatever the serialiser raises ends a stdio server.
+        except Exception as error:  # noqa: BLE001 - whatever the serialiser raises ends a stdio server
             self._link.fail(f"a server message that cannot be serialised: {_sentence(error)}")
             await anyio.lowlevel.checkpoint()
             return
@@ -134,7 +138,7 @@ class ServerWrites:
         self.close()
         await anyio.lowlevel.checkpoint()
 
-    async def __aenter__(self) -> ServerWrites:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -205,7 +209,7 @@ class _MemoryLink:
                 await server.run(ServerReads(self._lines_out), ServerWrites(self), server.create_initialization_options())
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # On a pipe, SystemExit too ends only the server's process.
+        except BaseException as error:  # noqa: BLE001 - on a pipe, SystemExit too ends only the server's process
             self._tap.note("failure", reason=_sentence(error))
         finally:
             self._ended.set()
@@ -247,7 +251,7 @@ async def open_memory(server: MemoryServer, tap: Tap, *, grace: float = CLOSE_GR
         contextvars.Context().run(tasks.start_soon, link.serve, server)
         try:
             yield link
-        except Exception as error:  # Raised again below, outside of the task group, which would wrap it.
+        except Exception as error:  # noqa: BLE001 - raised again below, outside of the task group, which would wrap it
             body = error
         finally:
             with anyio.CancelScope(shield=True):

@@ -14,7 +14,7 @@ import contextvars
 import logging
 import socket
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, cast
 
@@ -36,16 +36,22 @@ _STREAM_GRACE: Final = 1
 _STOP_TIMEOUT: Final = 10.0
 """Seconds for the thread to end before its tasks are cancelled, and again before the stop is given up."""
 
+_TRIO_REFUSAL: Final = "must be called from async context"
+_TRIO_HINT: Final = (
+    """. It was made inside a trio test, and this server runs on asyncio: pass a function that makes it, and factory=True."""
+)
+
 _LOGGERS: Final = ("uvicorn.error", "uvicorn.asgi")
 
 
 class _Server(uvicorn.Server):
     """A uvicorn that says when it is up, and why it is not."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, make: Callable[[], ASGIApp]) -> None:
         self.ready = threading.Event()
         self.refusal: str | None = None
-        self._app = app
+        self._make = make
+        self._app: ASGIApp
         config = uvicorn.Config(
             # uvicorn declares the scope as a union of typed dictionaries, of which an app's own declaration is no supertype.
             cast("ASGIApplication", self._watch_lifespan),
@@ -60,6 +66,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app = self._make()
         await super().startup(sockets)
         self.ready.set()
 
@@ -76,10 +83,10 @@ class _Server(uvicorn.Server):
 class _Thread(threading.Thread):
     """The thread with uvicorn's loop in it."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, make: Callable[[], ASGIApp], listener: socket.socket) -> None:
         self.port = cast("int", listener.getsockname()[1])
         super().__init__(name=f"mcpsym-http-{self.port}", daemon=True)
-        self.server = _Server(app)
+        self.server = _Server(make)
         self.failure: BaseException | None = None
         self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -115,11 +122,15 @@ class _Thread(threading.Thread):
 
 
 @asynccontextmanager
-async def serve_on_loopback(app: ASGIApp, *, startup_timeout: float = STARTUP_TIMEOUT) -> AsyncGenerator[str]:
+async def serve_on_loopback(
+    app: ASGIApp | Callable[[], ASGIApp], *, factory: bool = False, startup_timeout: float = STARTUP_TIMEOUT
+) -> AsyncGenerator[str]:
     """Serve an ASGI app on an ephemeral port of 127.0.0.1.
 
     Args:
         app: The app; its lifespan runs on the server's own loop.
+        factory: `app` is a function that makes the app, called on the server's own loop. That is needed inside a trio test: an
+            app made there holds locks that only trio can use.
         startup_timeout: Seconds for its lifespan startup.
 
     Yields:
@@ -131,12 +142,13 @@ async def serve_on_loopback(app: ASGIApp, *, startup_timeout: float = STARTUP_TI
     """
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    thread = _Thread(app, listener)
+    thread = _Thread(cast("Callable[[], ASGIApp]", app) if factory else lambda: cast("ASGIApp", app), listener)
     thread.start()
     try:
         await anyio.to_thread.run_sync(thread.server.ready.wait, startup_timeout, abandon_on_cancel=True)
         if thread.server.refusal is not None:
-            raise StartupError(f"the ASGI app failed to start: {thread.server.refusal}")
+            hint = _TRIO_HINT if thread.server.refusal.endswith(_TRIO_REFUSAL) else ""
+            raise StartupError(f"the ASGI app failed to start: {thread.server.refusal}{hint}")
         if not thread.server.ready.is_set():
             raise StartupError(f"the ASGI app did not finish its lifespan startup within {startup_timeout:g} s")
         if thread.failure is not None:

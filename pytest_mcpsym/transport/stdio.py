@@ -33,9 +33,10 @@ from pytest_mcpsym.wire.frame import Frame
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Patience", "StdioParameters", "open_stdio"]
+__all__ = ["BUFFERED_MESSAGES", "Patience", "StdioParameters", "open_stdio"]
 
-_BUFFERED_MESSAGES: Final = 64
+BUFFERED_MESSAGES: Final = 64
+"""Messages that wait unread before the process has to wait."""
 _CHUNK: Final = 65_536
 _STDERR_LINE: Final = 65_536
 """Bytes of standard error after which a line without end is cut."""
@@ -66,13 +67,24 @@ class StdioParameters(Protocol):
     """What to start; the SDK's `StdioServerParameters` is one."""
 
     @property
-    def command(self) -> str: ...
+    def command(self) -> str:
+        """Name on PATH, or path, of what to run."""
+        ...
+
     @property
-    def args(self) -> Sequence[str]: ...
+    def args(self) -> Sequence[str]:
+        """Its arguments."""
+        ...
+
     @property
-    def env(self) -> Mapping[str, str] | None: ...
+    def env(self) -> Mapping[str, str] | None:
+        """Variables beside the SDK's default environment."""
+        ...
+
     @property
-    def cwd(self) -> str | Path | None: ...
+    def cwd(self) -> str | Path | None:
+        """Its working directory."""
+        ...
 
 
 @asynccontextmanager
@@ -94,7 +106,7 @@ async def open_stdio(params: StdioParameters, tap: Tap, *, patience: Patience = 
         tasks.start_soon(link.run)
         try:
             yield link
-        except Exception as error:  # Raised again below, outside of the task group, which would wrap it.
+        except Exception as error:  # noqa: BLE001 - raised again below, outside of the task group, which would wrap it
             body = error
         finally:
             with anyio.CancelScope(shield=True):
@@ -144,7 +156,7 @@ class _StdioLink:
         self._inbox: MemoryObjectSendStream[Frame]
         self._frames: MemoryObjectReceiveStream[Frame]
         self._inbox, self._frames = anyio.create_memory_object_stream[Frame](float("inf"))
-        self._room = anyio.Semaphore(_BUFFERED_MESSAGES, fast_acquire=True)
+        self._room = anyio.Semaphore(BUFFERED_MESSAGES, fast_acquire=True)
         # The pipes are served until `close` is through, whatever is cancelled around it.
         self._scope = anyio.CancelScope(shield=True)
         self._writing = anyio.CancelScope()
@@ -271,7 +283,7 @@ class _StdioLink:
                 with anyio.move_on_after(_IDLE_POLL):
                     await self._hasten.wait()
         # An empty group's number may be given to strangers, who must not get its signals.
-        self._leftovers = _group_alive(self._process.pid)
+        self._leftovers = group_runs(self._process.pid)
         self._exited.set()
         self._writing.cancel()
         for scope in self._reading:
@@ -324,7 +336,7 @@ class _Lines:
         self._limit = limit
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield the lines that end in this chunk, without `\\n` or `\\r\\n`."""
+        """Yield the lines that end in this chunk, without their ends of one or two bytes."""
         first, *others = chunk.split(b"\n")
         self._add(first)
         for other in others:
@@ -384,7 +396,7 @@ def _close_transport(process: Process) -> None:
         owner.close()
 
 
-def _group_alive(group: int) -> bool:
+def group_runs(group: int) -> bool:
     """Tell whether a process of the group still runs; without proof that none does, one does."""
     if sys.platform == "win32":
         return False
@@ -422,7 +434,7 @@ async def _end_tree(process: Process, leftovers: bool, grace: float) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
         with anyio.move_on_after(grace):
-            while _group_alive(process.pid):  # noqa: ASYNC110 - nothing tells when a group that is not ours to wait for has ended
+            while group_runs(process.pid):  # noqa: ASYNC110 - nothing tells when a group that is not ours to wait for has ended
                 await anyio.sleep(_POLL)
             return
 
@@ -444,7 +456,7 @@ def _explain(error: Exception, params: StdioParameters, environment: Mapping[str
 def _explain_missing(tried: str, params: StdioParameters, environment: Mapping[str, str]) -> tuple[LinkFailure, str]:
     """Say which command does not exist, and which one nearly of that name does."""
     path = Path(params.cwd or ".", params.command)
-    if os.path.dirname(params.command):
+    if os.sep in params.command:
         if path.exists():
             return "not-started", f"{tried}: the interpreter that its first line names does not exist. Correct the #! line."
         near = _nearest(path.name, _names([path.parent]))

@@ -55,7 +55,7 @@ def _links(log: WireLog) -> Iterator[str]:
         data = opened.get(link, {})
         era, revision = eras.get(link, (_text(data.get("era")), ""))
         parts = (f"link {_text(link)}", _text(data.get("transport")), era, revision)
-        yield "  ".join(part for part in parts if part)
+        yield "  ".join(part for part in parts if part).rstrip()
 
 
 def _eras(log: WireLog) -> dict[str, tuple[str, str]]:

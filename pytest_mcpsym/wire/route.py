@@ -36,6 +36,9 @@ HOST: Final = "host"
 ROUTED: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
 """Methods whose requests are hops."""
 
+LINK_OWNED: Final = frozenset({"ping", "roots/list"})
+"""Requests of a server that belong to its link and are sent for nothing: some servers send them at any time."""
+
 CAUSE_KEY: Final = "dev.mcpsym/cause"
 CONTINUE: Final = "dev.mcpsym/continue"
 
@@ -108,36 +111,54 @@ def _side_by_side(left: Iterator[Hop], right: Iterator[Hop]) -> Iterator[tuple[H
         yield pair
 
 
+def cause_id(frame: Frame) -> str | None:
+    """Return the id that a frame of a server names as its cause in `_meta`, as JSON text."""
+    return token_text(frame.message.meta.get(CAUSE_KEY))
+
+
 class InFlight:
     """The routed requests in flight while frames are read in order: says what a server's frame was sent for."""
 
     def __init__(self) -> None:
+        self._open: dict[str, dict[int, tuple[str, Exchange]]] = {}
         self._by_id: dict[tuple[str, str], dict[int, Exchange]] = {}
         self._by_stream: dict[tuple[str, int], tuple[int, Exchange]] = {}
-        self._open: dict[str, dict[int, Exchange]] = {}
 
-    def begin(self, exchange: Exchange, stands_for: Exchange | None = None) -> None:
-        """Take note that a routed request was sent, or a `dev.mcpsym/continue` that stands for one."""
+    def begin(self, exchange: Exchange, ident: str, stands_for: Exchange | None = None) -> None:
+        """Take note that a routed request was sent, or a `dev.mcpsym/continue` that stands for one.
+
+        Args:
+            exchange: The request with what belongs to it.
+            ident: The text by which `meta` names it.
+            stands_for: The routed exchange that a `dev.mcpsym/continue` goes on with.
+        """
         request, routed = exchange.request, stands_for or exchange
-        self._open.setdefault(exchange.link, {})[request.seq] = routed
-        self._by_id.setdefault((exchange.link, exchange.id), {})[request.seq] = routed
+        self._open.setdefault(exchange.link, {})[request.seq] = (ident, routed)
+        self._by_id.setdefault((exchange.link, ident), {})[request.seq] = routed
         if request.envelope is not None:
             self._by_stream[exchange.link, request.envelope.exchange] = (request.seq, routed)
 
     def finish(self, exchange: Exchange) -> None:
         """Take note that it was answered or cancelled."""
         request = exchange.request
-        if self._open.get(exchange.link, {}).pop(request.seq, None) is None:
+        found = self._open.get(exchange.link, {}).pop(request.seq, None)
+        if found is None:
             return
-        del self._by_id[exchange.link, exchange.id][request.seq]
+        del self._by_id[exchange.link, found[0]][request.seq]
         if request.envelope is not None:
             stream = (exchange.link, request.envelope.exchange)
             if self._by_stream[stream][0] == request.seq:
                 del self._by_stream[stream]
 
-    def cause(self, frame: Frame) -> tuple[Exchange | None, Evidence]:
-        """Return what a frame from a server was sent for, by the strongest evidence, and that evidence."""
-        named = token_text(frame.message.meta.get(CAUSE_KEY))
+    def cause(self, frame: Frame, named: str | None) -> tuple[Exchange | None, Evidence]:
+        """Return what a request or notification of a server was sent for, by the strongest evidence, and that evidence.
+
+        Args:
+            frame: What the server sent.
+            named: The text by which its `_meta` names a request.
+        """
+        if frame.message.method in LINK_OWNED:
+            return None, "ambiguous"
         holders = self._by_id.get((frame.link, named)) if named is not None else None
         if holders:
             return holders[next(reversed(holders))], "meta"
@@ -146,8 +167,8 @@ class InFlight:
             if carried is not None:
                 return carried[1], "stream"
         flying = self._open.get(frame.link, {})
-        if len(flying) == 1:
-            return next(iter(flying.values())), "sole"
+        if len(flying) == 1 and frame.message.kind == "request":
+            return next(iter(flying.values()))[1], "sole"
         return None, "ambiguous"
 
 
@@ -169,7 +190,7 @@ class Placements:
     legs: Mapping[int, Exchange] = field(default_factory=dict[int, Exchange])
 
     def parent(self, frame: Frame, correlation: Correlation) -> tuple[Exchange | None, Evidence]:
-        """Return the routed exchange on whose behalf a server sent an asking frame, and the evidence."""
+        """Return the routed exchange for which a server sent an asking frame, and the evidence."""
         if frame.message.kind in ("request", "notification"):
             return self.handling.get(frame.seq, (None, "ambiguous"))
         answered = correlation.owner(frame)
@@ -210,12 +231,12 @@ def place(log: Iterable[Entry], correlation: Correlation) -> Placements:
         if entry.direction == "to-client":
             handling[entry.seq] = _handled(entry, flying, recorded.get(entry.seq), correlation)
         elif entry.message.method in ROUTED and entry.message.kind == "request":
-            flying.begin(cast("Exchange", correlation.owner(entry)))
+            flying.begin(cast("Exchange", correlation.owner(entry)), str(entry.message.id))
         elif entry.message.method == CONTINUE:
             leg = continued.get((entry.link, str(entry.message.params.get("continuation"))))
             if leg is not None and entry.message.kind == "request":
                 legs[entry.seq] = leg
-                flying.begin(cast("Exchange", correlation.owner(entry)), leg)
+                flying.begin(cast("Exchange", correlation.owner(entry)), str(entry.message.id), leg)
     return Placements(forwarded, handling, legs)
 
 
@@ -229,15 +250,14 @@ def _remember_continuation(ended: Exchange, legs: Mapping[int, Exchange], contin
 def _handled(
     frame: Frame, flying: InFlight, recorded: tuple[Frame, Evidence] | None, correlation: Correlation
 ) -> tuple[Exchange | None, Evidence]:
-    if recorded is not None:
+    if recorded is not None and frame.message.method not in LINK_OWNED:
         by, evidence = recorded
         if by.seq == frame.seq:
             return None, "ambiguous"
         owner = correlation.owner(by)
         if owner is not None and owner.link == frame.link and owner.direction == "to-server" and owner.method in ROUTED:
             return owner, evidence
-    found, evidence = flying.cause(frame)
-    return (None, "ambiguous") if evidence == "sole" and frame.message.kind == "notification" else (found, evidence)
+    return flying.cause(frame, cause_id(frame))
 
 
 class Routes(Sequence[Hop]):

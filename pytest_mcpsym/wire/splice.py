@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from pytest_mcpsym.wire.tokens import TokenKind, require_json, tokens
 
-__all__ = ["Path", "SpliceError", "find", "pretty", "splice"]
+__all__ = ["Path", "SpliceError", "elements", "find", "pretty", "splice"]
 
 Path = tuple[str | int, ...]
 """Where a value is: member names and array indexes, from the outside in; `()` is the whole document."""
@@ -53,6 +53,26 @@ def find(data: bytes, path: Path) -> bytes | None:
             return None
         start, end = member.start, member.end
     return data[start:end]
+
+
+def elements(data: bytes, path: Path) -> list[bytes]:
+    """Return the raw JSON text of each element of an array; none where there is no array.
+
+    Raises:
+        SpliceError: The data is no JSON.
+    """
+    array = find(data, path)
+    if array is None or not array.startswith(b"["):
+        return []
+    found: list[bytes] = []
+    position = _end(_SPACE, array, 1)
+    while array[position] != 0x5D:
+        end = _skip(array, position)
+        found.append(array[position:end])
+        position = _end(_SPACE, array, end)
+        if array[position] == 0x2C:
+            position = _end(_SPACE, array, position + 1)
+    return found
 
 
 def splice(data: bytes, edits: Mapping[Path, bytes | None]) -> bytes:

@@ -6,10 +6,9 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import Literal
+from typing import Literal, cast
 
 import anyio
-import httpx2
 import pytest
 from mcp.server import MCPServer
 from mcp.server.auth.provider import AccessToken
@@ -57,21 +56,26 @@ def log() -> WireLog:
 
 @asynccontextmanager
 async def opened(
-    app: ASGIApp, log: WireLog, place: Place = "in-process", *, headers: dict[str, str] | None = None, retry_delay: float = 0.01
+    make: Callable[[], ASGIApp],
+    log: WireLog,
+    place: Place = "in-process",
+    *,
+    headers: dict[str, str] | None = None,
+    retry_delay: float = 0.01,
 ) -> AsyncGenerator[HTTPChannel]:
-    """Open a channel to an app; the whole test is bounded."""
+    """Open a channel to an app that is made on the loop that serves it; the whole test is bounded."""
     tap = Tap(log, "peer")
     with anyio.fail_after(20):
         if place == "socket":
             async with (
-                serve_on_loopback(app) as base,
+                serve_on_loopback(make, factory=True) as base,
                 open_http(f"{base}/mcp", tap, headers=headers, retry_delay=retry_delay) as channel,
             ):
                 yield channel
         else:
             url = "http://127.0.0.1:8000/mcp"
             async with (
-                asgi_transport(app) as transport,
+                asgi_transport(make()) as transport,
                 open_http(url, tap, headers=headers, transport=transport, retry_delay=retry_delay) as channel,
             ):
                 yield channel
@@ -95,7 +99,11 @@ async def until_answer(channel: HTTPChannel, ident: int) -> list[Frame | Undeliv
     while True:
         item = await channel.receive()
         received.append(item)
-        if item.id == str(ident) if isinstance(item, Undelivered) else item.message.id == str(ident) and not item.message.method:
+        if (
+            item.id == str(ident)
+            if isinstance(item, Undelivered)
+            else item.message.id == str(ident) and not item.message.method
+        ):
             return received
 
 
@@ -111,6 +119,14 @@ async def undelivered(channel: HTTPChannel, ident: int) -> Undelivered:
     last = (await until_answer(channel, ident))[-1]
     assert isinstance(last, Undelivered)
     return last
+
+
+async def decline(channel: HTTPChannel) -> None:
+    """Receive an elicitation and decline it."""
+    asked = await channel.receive()
+    assert isinstance(asked, Frame)
+    assert asked.message.method == "elicitation/create"
+    await channel.send(f'{{"jsonrpc":"2.0","id":{asked.message.id},"result":{{"action":"decline"}}}}'.encode())
 
 
 async def handshake(channel: HTTPChannel) -> Frame:
@@ -172,7 +188,9 @@ def demo_server() -> MCPServer:
 async def test_initialize_and_a_call_work_in_every_mode_of_the_handshake_era(
     place: Place, log: WireLog, json_response: bool, stateless: bool
 ) -> None:
-    app = demo_server().streamable_http_app(json_response=json_response, stateless_http=stateless)
+    def app() -> ASGIApp:
+        return demo_server().streamable_http_app(json_response=json_response, stateless_http=stateless)
+
     async with opened(app, log, place) as channel:
         assert (await handshake(channel)).message.result["protocolVersion"] == "2025-11-25"
         await channel.send(call(1, "echo", text="hi"), HANDSHAKE)
@@ -180,7 +198,7 @@ async def test_initialize_and_a_call_work_in_every_mode_of_the_handshake_era(
 
 
 async def test_progress_arrives_before_the_answer_on_the_exchange_of_its_call(place: Place, log: WireLog) -> None:
-    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+    async with opened(lambda: demo_server().streamable_http_app(), log, place) as channel:
         await handshake(channel)
         sent = await channel.send(call(1, "steps", progress="p"), HANDSHAKE)
         frames = await until_answer(channel, 1)
@@ -191,18 +209,15 @@ async def test_progress_arrives_before_the_answer_on_the_exchange_of_its_call(pl
 
 
 async def test_a_server_request_in_mid_call_can_be_answered(place: Place, log: WireLog) -> None:
-    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+    async with opened(lambda: demo_server().streamable_http_app(), log, place) as channel:
         await handshake(channel)
         await channel.send(call(1, "ask"), HANDSHAKE)
-        asked = await channel.receive()
-        assert isinstance(asked, Frame)
-        assert asked.message.method == "elicitation/create"
-        await channel.send(f'{{"jsonrpc":"2.0","id":{asked.message.id},"result":{{"action":"decline"}}}}'.encode())
+        await decline(channel)
         assert b"decline" in (await answer(channel, 1)).data
 
 
 async def test_an_announcement_arrives_on_the_standalone_stream_with_a_number_of_its_own(place: Place, log: WireLog) -> None:
-    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+    async with opened(lambda: demo_server().streamable_http_app(), log, place) as channel:
         await handshake(channel)
         await channel.send(call(1, "announce"), HANDSHAKE)
         frames = [await channel.receive(), await channel.receive()]
@@ -218,13 +233,13 @@ async def test_a_json_only_or_refusing_server_simply_has_no_standalone_stream(lo
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body"})
 
-    async with opened(http_only(app), log) as channel:
+    async with opened(lambda: http_only(app), log) as channel:
         await channel.send(INITIALIZED)
     assert http_notes(log, 2) == [("request", "GET"), ("response", 405), ("closed", "peer")]
 
 
 async def test_session_id_and_version_go_with_everything_after_the_handshake(place: Place, log: WireLog) -> None:
-    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+    async with opened(lambda: demo_server().streamable_http_app(), log, place) as channel:
         first = await handshake(channel)
         late = await channel.send(call(1, "echo", text="hi"))
         await answer(channel, 1)
@@ -236,7 +251,7 @@ async def test_session_id_and_version_go_with_everything_after_the_handshake(pla
 
 
 async def test_initialize_carries_neither_session_nor_version(log: WireLog) -> None:
-    async with opened(demo_server().streamable_http_app(), log) as channel:
+    async with opened(lambda: demo_server().streamable_http_app(), log) as channel:
         await handshake(channel)
         again = await channel.send(INITIALIZE)
         await answer(channel, 0)
@@ -246,14 +261,14 @@ async def test_initialize_carries_neither_session_nor_version(log: WireLog) -> N
 
 
 async def test_closing_deletes_the_session(place: Place, log: WireLog) -> None:
-    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+    async with opened(lambda: demo_server().streamable_http_app(), log, place) as channel:
         await handshake(channel)
     last = max(int(str(note.data["exchange"])) for note in log.notes if note.channel == "http")
     assert http_notes(log, last) == [("request", "DELETE"), ("response", 200), ("closed", "peer")]
 
 
 async def test_a_forgotten_session_ends_the_request_with_the_reason(log: WireLog) -> None:
-    async with opened(demo_server().streamable_http_app(), log) as channel:
+    async with opened(lambda: demo_server().streamable_http_app(), log) as channel:
         await handshake(channel)
         await channel.send(call(1, "echo", text="hi"), HANDSHAKE | {"Mcp-Session-Id": "unknown"})
         frame, end = await until_error(channel)
@@ -271,7 +286,7 @@ async def until_error(channel: HTTPChannel) -> tuple[Frame, Undelivered]:
 
 
 async def test_a_wrong_host_header_is_refused_with_its_status(place: Place, log: WireLog) -> None:
-    async with opened(demo_server().streamable_http_app(), log, place, headers={"Host": "evil.example"}) as channel:
+    async with opened(lambda: demo_server().streamable_http_app(), log, place, headers={"Host": "evil.example"}) as channel:
         await channel.send(INITIALIZE)
         end = await undelivered(channel, 0)
     assert (end.code, "421" in end.message) == (-32603, True)
@@ -292,7 +307,7 @@ def guarded_app() -> ASGIApp:
 
 
 async def test_a_missing_credential_leaves_the_challenge_in_the_log(place: Place, log: WireLog) -> None:
-    async with opened(guarded_app(), log, place) as channel:
+    async with opened(guarded_app, log, place) as channel:
         await channel.send(INITIALIZE)
         assert "401" in (await undelivered(channel, 0)).message
     [response] = [note.data for note in log.notes if note.data.get("event") == "response"]
@@ -301,11 +316,11 @@ async def test_a_missing_credential_leaves_the_challenge_in_the_log(place: Place
 
 def _pairs_of(headers: object) -> list[tuple[str, str]]:
     assert isinstance(headers, list)
-    return [(str(name), str(value)) for name, value in headers]
+    return [(str(name), str(value)) for name, value in cast("list[list[object]]", headers)]
 
 
 async def test_a_credential_given_at_opening_goes_with_every_request(place: Place, log: WireLog) -> None:
-    async with opened(guarded_app(), log, place, headers={"Authorization": "Bearer good"}) as channel:
+    async with opened(guarded_app, log, place, headers={"Authorization": "Bearer good"}) as channel:
         assert (await handshake(channel)).message.kind == "result"
     requests = [note.data for note in log.notes if note.data.get("event") == "request"]
     assert {str(data["method"]) for data in requests} == {"POST", "GET", "DELETE"}
@@ -316,7 +331,7 @@ async def test_a_credential_given_at_opening_goes_with_every_request(place: Plac
 async def test_the_modern_era_needs_no_handshake_session_or_standalone_stream(
     place: Place, log: WireLog, json_response: bool
 ) -> None:
-    async with opened(demo_server().streamable_http_app(json_response=json_response), log, place) as channel:
+    async with opened(lambda: demo_server().streamable_http_app(json_response=json_response), log, place) as channel:
         discover = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": ENVELOPE}})
         await channel.send(discover.encode(), modern_headers("server/discover"))
         assert "2026-07-28" in str((await answer(channel, 1)).message.result["supportedVersions"])
@@ -326,7 +341,7 @@ async def test_the_modern_era_needs_no_handshake_session_or_standalone_stream(
 
 
 async def test_modern_progress_streams(place: Place, log: WireLog) -> None:
-    async with opened(demo_server().streamable_http_app(), log, place) as channel:
+    async with opened(lambda: demo_server().streamable_http_app(), log, place) as channel:
         await channel.send(call(1, "steps", progress="p", modern=True), modern_headers("tools/call", "steps"))
         frames = await until_answer(channel, 1)
     assert shape(frames) == ["notifications/progress", "notifications/progress", "result"]
@@ -337,14 +352,13 @@ def parking_server() -> tuple[MCPServer, anyio.Event, anyio.Event]:
     server, parked, cancelled = MCPServer("parking"), anyio.Event(), anyio.Event()
 
     @server.tool()
-    async def park(ctx: Context) -> str:
+    async def park(ctx: Context) -> None:
         await ctx.report_progress(1)
         parked.set()
         try:
             await anyio.sleep_forever()
-        except anyio.get_cancelled_exc_class():
+        finally:
             cancelled.set()
-            raise
 
     assert park
     return server, parked, cancelled
@@ -356,7 +370,7 @@ CANCEL = b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"reques
 @pytest.mark.parametrize("progress", [None, "p"])
 async def test_a_modern_cancellation_closes_the_stream_and_never_crosses_the_wire(log: WireLog, progress: str | None) -> None:
     server, parked, cancelled = parking_server()
-    async with opened(server.streamable_http_app(), log) as channel:
+    async with opened(server.streamable_http_app, log) as channel:
         await channel.send(call(1, "park", progress=progress, modern=True), modern_headers("tools/call", "park"))
         await parked.wait()
         assert await channel.send(CANCEL, modern_headers("notifications/cancelled")) is None
@@ -366,7 +380,7 @@ async def test_a_modern_cancellation_closes_the_stream_and_never_crosses_the_wir
 
 
 async def test_a_modern_cancellation_that_comes_too_late_is_not_posted(log: WireLog) -> None:
-    async with opened(demo_server().streamable_http_app(), log) as channel:
+    async with opened(lambda: demo_server().streamable_http_app(), log) as channel:
         await channel.send(call(1, "echo", modern=True, text="hi"), modern_headers("tools/call", "echo"))
         await answer(channel, 1)
         assert await channel.send(CANCEL) is None
@@ -375,7 +389,7 @@ async def test_a_modern_cancellation_that_comes_too_late_is_not_posted(log: Wire
 
 async def test_a_handshake_cancellation_is_a_frame_like_any_other(log: WireLog) -> None:
     server, parked, cancelled = parking_server()
-    async with opened(server.streamable_http_app(), log) as channel:
+    async with opened(server.streamable_http_app, log) as channel:
         await handshake(channel)
         await channel.send(call(1, "park"), HANDSHAKE)
         await parked.wait()
@@ -408,19 +422,24 @@ class MemoryEvents(EventStore):
 
 
 async def test_a_stream_that_breaks_is_resumed_under_the_number_of_its_call(place: Place, log: WireLog) -> None:
-    server = MCPServer("polling")
+    def app() -> ASGIApp:
+        server = MCPServer("polling")
 
-    @server.tool()
-    async def leave_and_return(ctx: Context) -> str:
-        await ctx.close_sse_stream()
-        await ctx.report_progress(1)
-        return "done"
+        @server.tool()
+        async def leave_and_return(ctx: Context) -> str:
+            # Closed before its first event was read, the stream could not be resumed: the answer proves that it was.
+            await ctx.elicit("Sure?", Confirmed)
+            await ctx.close_sse_stream()
+            await ctx.report_progress(1)
+            return "done"
 
-    assert leave_and_return
-    app = server.streamable_http_app(event_store=MemoryEvents(), retry_interval=20)
+        assert leave_and_return
+        return server.streamable_http_app(event_store=MemoryEvents(), retry_interval=20)
+
     async with opened(app, log, place) as channel:
         await handshake(channel)
         sent = await channel.send(call(1, "leave_and_return", progress="p"), HANDSHAKE)
+        await decline(channel)
         frames = await until_answer(channel, 1)
         assert sent is not None
         assert sent.envelope is not None
@@ -431,17 +450,20 @@ async def test_a_stream_that_breaks_is_resumed_under_the_number_of_its_call(plac
 
 
 async def test_twenty_calls_run_at_once(place: Place, log: WireLog) -> None:
-    server, arrived, open_gate = MCPServer("gate"), count(1), anyio.Event()
+    def app() -> ASGIApp:
+        server, arrived, open_gate = MCPServer("gate"), count(1), anyio.Event()
 
-    @server.tool()
-    async def gate(n: int) -> int:
-        if next(arrived) == 20:
-            open_gate.set()
-        await open_gate.wait()
-        return n
+        @server.tool()
+        async def gate(n: int) -> int:
+            if next(arrived) == 20:
+                open_gate.set()
+            await open_gate.wait()
+            return n
 
-    assert gate
-    async with opened(server.streamable_http_app(), log, place) as channel:
+        assert gate
+        return server.streamable_http_app()
+
+    async with opened(app, log, place) as channel:
         await handshake(channel)
         for ident in range(1, 21):
             await channel.send(call(ident, "gate", n=ident), HANDSHAKE)
@@ -459,7 +481,7 @@ async def test_what_is_sent_in_sequence_arrives_in_sequence(log: WireLog) -> Non
         await send({"type": "http.response.body"})
 
     wanted = [b'{"jsonrpc":"2.0","id":%d,"method":"x"}' % n for n in range(20)]
-    async with opened(http_only(app), log) as channel:
+    async with opened(lambda: http_only(app), log) as channel:
         for data in wanted:
             await channel.send(data)
     assert seen == wanted
@@ -515,21 +537,21 @@ EVENTS = "text/event-stream"
     ],
 )
 async def test_a_request_that_gets_no_answer_ends_with_a_reason(app: ASGIApp, code: int, text: str, log: WireLog) -> None:
-    async with opened(app, log) as channel:
+    async with opened(lambda: app, log) as channel:
         await channel.send(PING)
         end = await undelivered(channel, 1)
     assert (end.code, text in end.message) == (code, True), end
 
 
 async def test_a_session_that_is_gone_is_named_as_such(log: WireLog) -> None:
-    async with opened(replying(404), log, headers={"mcp-session-id": "old"}) as channel:
+    async with opened(lambda: replying(404), log, headers={"mcp-session-id": "old"}) as channel:
         await channel.send(PING)
         assert (await undelivered(channel, 1)).message == "Session terminated"
 
 
 async def test_an_error_in_the_body_of_a_refusal_is_the_answer(log: WireLog) -> None:
     body = b'{ "jsonrpc":"2.0", "id":1, "error":{"code":-1,"message":"no"} }'
-    async with opened(replying(400, body, content_type=JSON), log) as channel:
+    async with opened(lambda: replying(400, body, content_type=JSON), log) as channel:
         await channel.send(PING)
         frame = await answer(channel, 1)
     assert (frame.data, frame.envelope and frame.envelope.status) == (body, 400)
@@ -537,7 +559,7 @@ async def test_an_error_in_the_body_of_a_refusal_is_the_answer(log: WireLog) -> 
 
 async def test_an_error_without_id_is_logged_as_it_came_and_ends_the_request(log: WireLog) -> None:
     body = b'{"jsonrpc":"2.0","id":null,"error":{"code":-7,"message":"what?"}}'
-    async with opened(replying(200, body, content_type=JSON), log) as channel:
+    async with opened(lambda: replying(200, body, content_type=JSON), log) as channel:
         await channel.send(PING)
         frame, end = await until_error(channel)
     assert (frame.data, end) == (body, Undelivered("1", -7, "what?"))
@@ -551,7 +573,7 @@ async def test_a_same_origin_308_is_followed_with_the_body(log: WireLog) -> None
         await send({"type": "http.response.start", "status": 308 if moved else 200, "headers": [head]})
         await send({"type": "http.response.body", "body": body.replace(b'"method":"ping"', b'"result":{}')})
 
-    async with opened(http_only(app), log) as channel:
+    async with opened(lambda: http_only(app), log) as channel:
         await channel.send(PING)
         assert (await answer(channel, 1)).message.result == {}
     assert [event for event, _ in http_notes(log, 1)] == ["request", "response", "closed"] * 2
@@ -560,7 +582,7 @@ async def test_a_same_origin_308_is_followed_with_the_body(log: WireLog) -> None
 async def test_bytes_of_an_event_reach_the_log_unchanged(log: WireLog) -> None:
     odd = b'{"jsonrpc":"2.0","id":1,"result":{"a":-0,"a":1e2,"text":"\xff\xe2\x80\xa8"}}'
     stream = b"id: 7\ndata:\n\n: ping\n\nid: 8\r\ndata: " + odd + b'\r\n\r\ndata: {"late":1}\n\nevent: other\ndata: x\n\n'
-    async with opened(replying(200, stream, content_type=EVENTS), log) as channel:
+    async with opened(lambda: replying(200, stream, content_type=EVENTS), log) as channel:
         await channel.send(PING)
         received = [await channel.receive(), await channel.receive()]
     assert [item.data for item in received if isinstance(item, Frame)] == [odd, b'{"late":1}']
@@ -573,7 +595,7 @@ async def test_a_stream_that_cannot_be_resumed_ends_its_request_after_bounded_at
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/event-stream")]})
         await send({"type": "http.response.body", "body": b"retry: 10\nid: 1\ndata:\n\n"})
 
-    async with opened(http_only(app), log) as channel:
+    async with opened(lambda: http_only(app), log) as channel:
         await channel.send(PING)
         assert "3 attempts to resume it" in (await undelivered(channel, 1)).message
     assert [pair for pair in http_notes(log, 1) if pair[0] == "request"] == [("request", "POST")] + [("request", "GET")] * 3
@@ -583,7 +605,7 @@ async def test_an_app_that_raises_is_a_connection_that_broke(log: WireLog) -> No
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise ZeroDivisionError("boom")
 
-    async with opened(http_only(app), log) as channel:
+    async with opened(lambda: http_only(app), log) as channel:
         await channel.send(PING)
         end = await undelivered(channel, 1)
     assert (end.code, "boom" in end.message) == (-32000, True)
@@ -640,7 +662,7 @@ async def test_a_server_that_does_not_let_go_cannot_hold_up_the_close(log: WireL
 
 
 async def test_a_closed_channel_refuses_to_send_and_has_no_more_to_receive(log: WireLog) -> None:
-    async with opened(replying(202), log) as channel:
+    async with opened(lambda: replying(202), log) as channel:
         pass
     with pytest.raises(anyio.ClosedResourceError):
         await channel.send(PING)
@@ -650,17 +672,13 @@ async def test_a_closed_channel_refuses_to_send_and_has_no_more_to_receive(log: 
 
 async def test_an_error_of_the_test_leaves_the_block_as_it_is(log: WireLog) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with opened(replying(202), log):
+        async with opened(lambda: replying(202), log):
             raise ZeroDivisionError
 
 
 async def test_only_headers_of_the_message_itself_replace_those_given_at_opening(log: WireLog) -> None:
-    async with opened(replying(202), log, headers={"X-A": "open", "Accept": "*/*"}) as channel:
+    async with opened(lambda: replying(202), log, headers={"X-A": "open", "Accept": "*/*"}) as channel:
         one = await channel.send(INITIALIZED, {"x-a": "own"})
     assert one is not None
     assert one.envelope is not None
     assert (one.envelope.header("x-a"), one.envelope.header("accept")) == ("own", "*/*")
-
-
-def test_the_client_takes_its_own_transport_type() -> None:
-    assert issubclass(httpx2.ASGITransport, httpx2.AsyncBaseTransport)

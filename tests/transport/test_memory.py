@@ -184,7 +184,7 @@ async def test_the_context_of_a_sender_does_not_reach_a_tool_of_a_real_server() 
     server = MCPServer("spy")
 
     @server.tool()
-    def look() -> str:  # pyright: ignore[reportUnusedFunction] - the decorator registers it
+    def look() -> str:
         return SECRET.get("nothing")
 
     SECRET.set("leaked")

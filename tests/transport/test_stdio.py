@@ -7,8 +7,9 @@ import json
 import os
 import runpy
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from pytest_mcpsym.errors import LinkError
 from pytest_mcpsym.transport.memory import open_memory
-from pytest_mcpsym.transport.stdio import Patience, open_stdio
+from pytest_mcpsym.transport.stdio import BUFFERED_MESSAGES, Patience, group_runs, open_stdio
 from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.log import WireLog
 
@@ -90,6 +91,16 @@ def runs(pid: int) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
     return exists(pid)
+
+
+def descriptors() -> int:
+    """Return how many files this process has open."""
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+def received(log: WireLog) -> list[bytes]:
+    """Return what came from the server."""
+    return [frame.data for frame in log.frames if frame.direction == "to-client"]
 
 
 def request(ident: int, method: str, **params: object) -> bytes:
@@ -300,6 +311,16 @@ async def test_a_cancelled_send_does_not_tear_its_message() -> None:
         assert await next_data(channel) == b"last"
 
 
+async def test_what_was_sent_is_written_before_the_input_is_closed() -> None:
+    log = WireLog()
+    line = b"x" * 1_000_000
+    async with opened(peer("reads_on_signal"), log, Patience(flush=10)) as channel:
+        pid = int(await next_data(channel))
+        await cancelled_send(channel, line)
+        os.kill(pid, signal.SIGUSR1)
+    assert received(log)[1:] == [line]
+
+
 async def test_what_a_server_writes_after_the_end_of_its_input_is_logged() -> None:
     log = WireLog()
     async with opened(peer("answers_on_the_way_out"), log):
@@ -331,6 +352,14 @@ async def test_a_child_that_ignores_sigterm_does_not_outlive_the_link(told: tupl
     assert not runs(pid)
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells zombies apart")
+def test_a_group_of_zombies_does_not_run() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""], start_new_session=True) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert exists(process.pid)
+        assert not group_runs(process.pid)
+
+
 async def test_no_process_outlives_a_cancelled_body() -> None:
     pid = 0
     with anyio.CancelScope() as scope:
@@ -338,16 +367,21 @@ async def test_no_process_outlives_a_cancelled_body() -> None:
             pid = int(await next_data(channel))
             scope.cancel()
             await anyio.sleep_forever()
-    assert pid and not runs(pid)
+    assert pid
+    assert not runs(pid)
 
 
 async def test_no_process_outlives_a_body_that_raises_and_the_error_comes_out_as_it_is() -> None:
-    pid = 0
-    with pytest.raises(ZeroDivisionError):
+    found: list[int] = []
+
+    async def fail() -> None:
         async with opened(peer("leaves_child"), WireLog(), CHILDREN) as channel:
-            pid = int(await next_data(channel))
+            found.append(int(await next_data(channel)))
             raise ZeroDivisionError
-    assert pid and not runs(pid)
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert [runs(pid) for pid in found] == [False]
 
 
 async def test_a_link_opened_in_a_cancelled_scope_leaves_no_process() -> None:
@@ -377,17 +411,36 @@ async def test_a_daemon_that_holds_the_pipes_does_not_hold_up_the_close() -> Non
     finally:
         os.kill(pid, signal.SIGKILL)
     assert notes(log) == [("exit", {"status": 0, "asked": True}), ("close", {"by": "host"})]
+
+
+async def test_a_daemon_that_holds_the_pipes_costs_no_descriptor_and_no_warning() -> None:
+    async with opened(peer("echo"), WireLog()):  # Whatever the event loop opens once for all processes is open after this.
+        pass
+    before = descriptors()
+    pid = 0
+    try:
+        async with opened(peer("leaves_child", "session", "exit"), WireLog(), CHILDREN) as channel:
+            pid = int(await next_data(channel))
+            with suppress(anyio.BrokenResourceError):  # The daemon holds the input too, so that most of this stays unwritten.
+                await channel.send(b"x" * 1_000_000)
+        with anyio.fail_after(5):
+            while descriptors() > before:
+                await anyio.lowlevel.checkpoint()
+    finally:
+        os.kill(pid, signal.SIGKILL)
     gc.collect()
 
 
 async def test_frames_that_nobody_read_are_logged_at_close() -> None:
     log = WireLog()
     async with opened(peer("echo"), log) as channel:
-        for _ in range(100):
+        for _ in range(BUFFERED_MESSAGES * 2):
             await channel.send(b"x")
+        while len(received(log)) < BUFFERED_MESSAGES:
+            await anyio.lowlevel.checkpoint()
         await anyio.wait_all_tasks_blocked()
-    received = [frame.data for frame in log.frames if frame.direction == "to-client"]
-    assert received[1:] == [b"x"] * 100
+        assert len(received(log)) == BUFFERED_MESSAGES
+    assert received(log)[1:] == [b"x"] * BUFFERED_MESSAGES * 2
 
 
 async def refused(params: StdioServerParameters) -> LinkError:
@@ -418,44 +471,28 @@ async def test_a_path_that_does_not_exist_is_named_with_the_nearest_one(tmp_path
     assert f"'{tmp_path}/sever.py' does not exist. Nearest in '{tmp_path}': 'server.py'." in str(error)
 
 
-def not_executable(folder: Path) -> StdioServerParameters:
-    (folder / "server").write_text("#!/bin/sh\n")
-    return StdioServerParameters(command=str(folder / "server"))
-
-
-def without_interpreter(folder: Path) -> StdioServerParameters:
-    (folder / "server").write_text("#!/no/such/shell\n")
-    (folder / "server").chmod(0o755)
-    return StdioServerParameters(command=str(folder / "server"))
-
-
-def no_program(folder: Path) -> StdioServerParameters:
-    (folder / "server").write_text("hello\n")
-    (folder / "server").chmod(0o755)
-    return StdioServerParameters(command=str(folder / "server"))
-
-
-def no_folder(folder: Path) -> StdioServerParameters:
-    return StdioServerParameters(command=sys.executable, cwd=folder / "gone")
-
-
-def null_byte(_folder: Path) -> StdioServerParameters:
-    return StdioServerParameters(command=sys.executable, args=["a\0b"])
+@pytest.mark.parametrize(
+    ("text", "mode", "said"),
+    [
+        ("#!/bin/sh\n", 0o644, "it is not executable. Make"),
+        ("#!/no/such/shell\n", 0o755, "the interpreter that its first line names does not exist"),
+        ("hello\n", 0o755, "Exec format error"),
+    ],
+)
+async def test_a_program_that_cannot_start_says_why(text: str, mode: int, said: str, tmp_path: Path) -> None:
+    server = tmp_path / "server"
+    server.write_text(text)
+    server.chmod(mode)
+    error = await refused(StdioServerParameters(command=str(server)))
+    assert error.reason == "not-started"
+    assert said in str(error)
 
 
 @pytest.mark.parametrize(
-    ("make", "text"),
-    [
-        (not_executable, "it is not executable. Make"),
-        (without_interpreter, "the interpreter that its first line names does not exist"),
-        (no_program, "Exec format error"),
-        (no_folder, "gone' is no directory. Create it or change `cwd`."),
-        (null_byte, "embedded null byte"),
-    ],
+    ("wrong", "said"),
+    [({"cwd": "/no/such"}, "'/no/such' is no directory. Create it or change `cwd`."), ({"args": ["\0"]}, "embedded null byte")],
 )
-async def test_a_process_that_cannot_start_says_why(
-    make: Callable[[Path], StdioServerParameters], text: str, tmp_path: Path
-) -> None:
-    error = await refused(make(tmp_path))
+async def test_a_start_with_wrong_parameters_says_why(wrong: dict[str, object], said: str) -> None:
+    error = await refused(peer("echo").model_copy(update=wrong))
     assert error.reason == "not-started"
-    assert text in str(error)
+    assert said in str(error)

@@ -35,9 +35,8 @@ def test_an_answer_ends_the_exchange_of_its_request(direction: Direction, kind: 
 
 def test_exchanges_come_in_order_of_their_requests_over_links_and_directions() -> None:
     telling = Telling()
-    first, second, third = (
-        telling.request(*where, 1) for where in [("b", "to-server"), ("b", "to-client"), ("a", "to-server")]
-    )
+    first, second = telling.request("b", "to-server", 1), telling.request("b", "to-client", 1)
+    third = telling.request("a", "to-server", 1)
     telling.answer(third)
     telling.answer(first)
     assert [exchange.request for exchange in correlate(telling.log).exchanges] == [first, second, third]

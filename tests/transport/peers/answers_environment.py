@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 for line in sys.stdin:
-    print(os.environ.get(line.strip(), "unset"), os.getcwd(), flush=True)
+    print(os.environ.get(line.strip(), "unset"), Path.cwd(), flush=True)

@@ -1,0 +1,11 @@
+"""Fake MCP servers: fake in their data, never in their protocol.
+
+Each name is a function that returns a server object for `switchboard(name=server())`. Import them from `pytest_mcpsym.fakes` where a
+package of your own is called `fake_servers`. Pinned by `tests/fakes/`.
+"""
+
+from .agent import agent
+from .code_mode import code_mode
+from .everything import everything
+
+__all__ = ["agent", "code_mode", "everything"]
