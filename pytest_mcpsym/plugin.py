@@ -320,7 +320,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     error = call.excinfo.value if call.excinfo is not None else None
     if call.excinfo is not None:
-        _hide_our_frames(call.excinfo)
+        call.excinfo = _without_our_frames(call.excinfo)
     report = yield
     state = item.stash.get(_STATE, None)
     if state is None:
@@ -332,22 +332,28 @@ def pytest_runtest_makereport(
     return report
 
 
-def _hide_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+def _without_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:
     """End the traceback of an error of ours at the user's own line: where in the harness it was raised is no news to them."""
     import sys
+    from itertools import takewhile
+    from types import TracebackType
 
     errors = sys.modules.get("pytest_mcpsym.errors")
     if errors is None or not isinstance(excinfo.value, errors.McpsymError):
-        return
-    excinfo.value.__cause__ = None
-    excinfo.value.__suppress_context__ = True
-    own = [entry for entry in excinfo.traceback if _OURS not in Path(str(entry.path)).parents]
-    first_ours = next((index for index, entry in enumerate(excinfo.traceback) if _OURS in Path(str(entry.path)).parents), None)
-    if own and first_ours:
-        excinfo.traceback = type(excinfo.traceback)(excinfo.traceback[:first_ours])
+        return excinfo
+    kept = list(takewhile(lambda entry: _OURS not in (path := Path(entry.path)).parents or path == _PLUGIN, excinfo.traceback))
+    chain: TracebackType | None = None
+    for entry in reversed(kept):
+        raw = entry._rawentry
+        chain = TracebackType(chain, raw.tb_frame, raw.tb_lasti, raw.tb_lineno)
+    error = excinfo.value.with_traceback(chain)
+    error.__cause__ = None
+    error.__suppress_context__ = True
+    return pytest.ExceptionInfo.from_exception(error)
 
 
-_OURS = Path(__file__).parent
+_PLUGIN: Final = Path(__file__)
+_OURS: Final = _PLUGIN.parent
 
 _SCOPE_REFUSAL = (
     "`switchboard` belongs to one test: its findings, snapshot and recording are judged and written per test, which a board shared by "

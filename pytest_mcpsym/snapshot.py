@@ -9,9 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.naming import file_stem
 from pytest_mcpsym.plugin import stem_of
 from pytest_mcpsym.switchboard.views import Views
 
@@ -50,14 +52,38 @@ class WireSnapshotExtension(SingleFileSnapshotExtension):
 
     @classmethod
     def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:
-        """Return the file's name without its extension: the test's, with `.1`, `.2` … or a given name after it."""
+        """Return the file's name without its extension: the test's, with `.1`, `.2` … or `@` and a given name after it."""
         stem = stem_of(test_location.item)
-        return stem if index == 0 else f"{stem}.{index}"
+        if isinstance(index, int):
+            return f"{stem}.{index}" if index else stem
+        return file_stem(f"{stem}@{index}", f"{test_location.item.nodeid}@{index}")
 
     @classmethod
     def matches_test_location(cls, *, test_location: PyTestLocation, snapshot_location: str) -> bool:
         """Tell whether a file belongs to a test, so that a run of other tests does not take it for unused."""
         path = Path(snapshot_location)
-        stem = stem_of(test_location.item)
+        if path.parent.name != test_location.basename:
+            return False
         name = path.name.removesuffix(".wire")
-        return path.parent.name == test_location.basename and (name == stem or name.startswith(f"{stem}."))
+        return any(name == stem or name.startswith((f"{stem}.", f"{stem}@")) for stem in _stems(test_location.item))
+
+
+def _stems(item: pytest.Item) -> set[str]:
+    """The names that a test's files may have.
+
+    On the xdist controller syrupy has no items but stand-ins with an id, so what else the name depends on is not known there.
+    """
+    if isinstance(item, pytest.Item):
+        return {stem_of(item)}
+    file, *inner = item.nodeid.split("::")
+    name = ".".join(inner)
+    base, bracket, parameters = name.removesuffix("]").partition("[")
+    names = {name}
+    for loop in _LOOPS.intersection(parameters.split("-")) if bracket else ():
+        parts = parameters.split("-")
+        parts.remove(loop)
+        names.add(f"{base}[{'-'.join(parts)}]" if parts else base)
+    return {file_stem(each, f"{file}::{each}", others=others) for each in names for others in ((), (each.swapcase(),))}
+
+
+_LOOPS = frozenset({"asyncio", "trio"})

@@ -7,21 +7,26 @@ import sys
 
 from pytest_mcpsym.errors import LoopError
 
-__all__ = ["LoopToken", "require", "running"]
+__all__ = ["LoopToken", "current", "require", "running"]
 
-LoopToken = tuple[str, int]
-"""Name of the async library and identity of its loop."""
+LoopToken = tuple[str, object]
+"""Name of the async library, and its loop or run: the object, since the identity of one that is gone may be given to another."""
 
 
 def running() -> LoopToken | None:
     """Return the event loop that runs in this thread, `None` if there is none."""
     trio = sys.modules.get("trio")
     if trio is not None and trio.lowlevel.in_trio_run():
-        return ("trio", id(trio.lowlevel.current_trio_token()))
+        return ("trio", trio.lowlevel.current_trio_token())
     try:
-        return ("asyncio", id(asyncio.get_running_loop()))
+        return ("asyncio", asyncio.get_running_loop())
     except RuntimeError:
         return None
+
+
+def current() -> LoopToken:
+    """Return the event loop that runs in this thread, to be given to `require` later."""
+    return running() or ("no", None)
 
 
 def require(owner: LoopToken) -> None:
@@ -41,4 +46,4 @@ def require(owner: LoopToken) -> None:
 
 
 def _name(token: LoopToken) -> str:
-    return f"the {token[0]} event loop {token[1]:#x}"
+    return f"the {token[0]} event loop {id(token[1]):#x}"

@@ -86,7 +86,8 @@ class HTTPChannel:
         """Log one message and post it.
 
         A request returns when it was written, a notification or response when the server took it. In the modern era
-        `notifications/cancelled` never crosses the wire: it closes the response stream of the request that it names.
+        `notifications/cancelled` never crosses the wire: it closes the response stream of the request that it names, for which
+        nothing more is received.
 
         Args:
             data: The message, posted as it is.

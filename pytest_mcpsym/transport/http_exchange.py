@@ -34,12 +34,14 @@ class Exchange:
         id: Id of the JSON-RPC request in it that waits for an answer.
         modern: The message was sent in the modern era, where closing the stream is the cancellation.
         initialize: It is the handshake, whose answer names the session.
+        answered: Its request has its answer, or the reason why none comes.
         written: Set when the body was written, or never will be.
         accepted: Set when response headers came, or never will.
         done: Set when its task has ended.
         last_event_id: Where a broken stream can be resumed.
         retry: Seconds to wait before that.
         failure: Why no response came.
+        scope: Cancelled to close its response.
     """
 
     number: int

@@ -130,10 +130,8 @@ def _kinds_of_messages(message: Message, path: _Path) -> Iterator[tuple[_Path, s
 
 
 def _kinds_of_content(message: Message, path: _Path) -> Iterator[tuple[_Path, str]]:
-    content = _at(message.value, path)
-    if isinstance(content, dict):
-        yield (*path, "annotations", "lastModified"), "time"
-    for index in _indexes(content):
+    yield (*path, "annotations", "lastModified"), "time"
+    for index in _indexes(_at(message.value, path)):
         yield (*path, index, "annotations", "lastModified"), "time"
 
 

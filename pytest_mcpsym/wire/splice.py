@@ -80,7 +80,7 @@ def splice(data: bytes, edits: Mapping[Path, bytes | None]) -> bytes:
 
     A value of `None` deletes the member or element with its comma, and does nothing where there is none. A path whose last key is
     absent from an existing object inserts the member at the end of that object. A key that occurs twice is edited at all its
-    occurrences. Indexes count elements as they were before the edits.
+    occurrences; whether a path can be followed is judged by the last one, which is the one that counts for parsers. Indexes count elements as they were before the edits.
 
     Args:
         data: JSON in UTF-8.
@@ -103,10 +103,14 @@ def splice(data: bytes, edits: Mapping[Path, bytes | None]) -> bytes:
     if not levels and tree.wants is not None:
         raise SpliceError(tree.wants, "the document is neither an object nor an array")
     entered = {level.start for level in levels}
+    counting = {start}
     changes: list[_Change] = []
     for level in levels:
         changes += _replacements(level)
-        changes += _insertions(level, _missing(level, entered))
+        counts = level.start in counting
+        if counts:
+            counting.update({id(member.node): member.start for member in level.members if member.node}.values())
+        changes += _insertions(level, _missing(level, entered, counts=counts))
     return _apply(data, changes)
 
 
@@ -293,11 +297,11 @@ def _replacements(level: _Level) -> Iterator[_Change]:
             yield _Change(member.key, member.end, b"")
 
 
-def _missing(level: _Level, entered: set[int]) -> list[_Node]:
+def _missing(level: _Level, entered: set[int], *, counts: bool) -> list[_Node]:
     """Return the nodes that are to be inserted at the end of a container.
 
     Raises:
-        SpliceError: Something is wanted where it cannot be.
+        SpliceError: Something is wanted where it cannot be, in a container that no later duplicate replaces.
     """
     last = {id(member.node): member for member in level.members}
     missing: list[_Node] = []
@@ -305,19 +309,21 @@ def _missing(level: _Level, entered: set[int]) -> list[_Node]:
         if node.wants is None:
             continue
         member = last.get(id(node))
-        if member is not None:
-            if not node.leaf and member.start not in entered:
-                raise SpliceError(node.wants, f"{_path_text(node.path)} is neither an object nor an array")
-        elif not node.leaf:
-            raise SpliceError(node.wants, f"{_path_text(node.path)} does not exist")
-        elif not level.is_object:
-            reason = "there is no such index" if isinstance(name, int) else f"{_path_text(level.node.path)} is an array"
-            raise SpliceError(node.wants, reason)
-        elif isinstance(name, int):
-            raise SpliceError(node.wants, f"{_path_text(level.node.path)} is an object, and its keys are strings")
-        else:
+        if member is None and node.leaf and level.is_object and isinstance(name, bytes):
             missing.append(node)
+        elif counts and not (member and (node.leaf or member.start in entered)):
+            raise SpliceError(node.wants, _obstacle(level, node, name, member))
     return missing
+
+
+def _obstacle(level: _Level, node: _Node, name: bytes | int, member: _Member | None) -> str:
+    if member is not None:
+        return f"{_path_text(node.path)} is neither an object nor an array"
+    if level.is_object and isinstance(name, int):
+        return f"{_path_text(level.node.path)} is an object, and its keys are strings"
+    if not level.is_object and isinstance(name, bytes):
+        return f"{_path_text(level.node.path)} is an array"
+    return f"{_path_text(node.path)} does not exist" if level.is_object else "there is no such index"
 
 
 def _insertions(level: _Level, missing: list[_Node]) -> Iterator[_Change]:

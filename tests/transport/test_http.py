@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal, cast
 
 import anyio
+import anyio.to_thread
 import pytest
 from mcp.server import MCPServer
 from mcp.server.auth.provider import AccessToken
@@ -347,34 +350,48 @@ async def test_modern_progress_streams(place: Place, log: WireLog) -> None:
     assert shape(frames) == ["notifications/progress", "notifications/progress", "result"]
 
 
-def parking_server() -> tuple[MCPServer, anyio.Event, anyio.Event]:
-    """A server whose tool `park` waits until it is cancelled, with the events of its start and of that."""
-    server, parked, cancelled = MCPServer("parking"), anyio.Event(), anyio.Event()
+@dataclass
+class Parking:
+    """A server whose tool `park` waits until it is cancelled. Its events are seen from the loop of another thread too."""
 
-    @server.tool()
-    async def park(ctx: Context) -> None:
-        await ctx.report_progress(1)
-        parked.set()
-        try:
-            await anyio.sleep_forever()
-        finally:
-            cancelled.set()
+    parked: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
-    assert park
-    return server, parked, cancelled
+    def app(self) -> ASGIApp:
+        """Return the app, made anew."""
+        server = MCPServer("parking")
+
+        @server.tool()
+        async def park(ctx: Context) -> None:
+            await ctx.report_progress(1)
+            self.parked.set()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self.cancelled.set()
+
+        assert park
+        return server.streamable_http_app()
+
+
+async def happens(event: threading.Event) -> None:
+    """Wait for an event of another thread."""
+    assert await anyio.to_thread.run_sync(event.wait, 10)
 
 
 CANCEL = b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}'
 
 
 @pytest.mark.parametrize("progress", [None, "p"])
-async def test_a_modern_cancellation_closes_the_stream_and_never_crosses_the_wire(log: WireLog, progress: str | None) -> None:
-    server, parked, cancelled = parking_server()
-    async with opened(server.streamable_http_app, log) as channel:
+async def test_a_modern_cancellation_closes_the_stream_and_never_crosses_the_wire(
+    place: Place, log: WireLog, progress: str | None
+) -> None:
+    parking = Parking()
+    async with opened(parking.app, log, place) as channel:
         await channel.send(call(1, "park", progress=progress, modern=True), modern_headers("tools/call", "park"))
-        await parked.wait()
+        await happens(parking.parked)
         assert await channel.send(CANCEL, modern_headers("notifications/cancelled")) is None
-        await cancelled.wait()
+        await happens(parking.cancelled)
         assert http_notes(log, 1)[-1] == ("closed", "host")
     assert [f.message.method for f in log.on("peer") if f.direction == "to-server"] == ["tools/call"]
 
@@ -387,16 +404,16 @@ async def test_a_modern_cancellation_that_comes_too_late_is_not_posted(log: Wire
     assert len(log.frames) == 2
 
 
-async def test_a_handshake_cancellation_is_a_frame_like_any_other(log: WireLog) -> None:
-    server, parked, cancelled = parking_server()
-    async with opened(server.streamable_http_app, log) as channel:
+async def test_a_handshake_cancellation_is_a_frame_like_any_other(place: Place, log: WireLog) -> None:
+    parking = Parking()
+    async with opened(parking.app, log, place) as channel:
         await handshake(channel)
         await channel.send(call(1, "park"), HANDSHAKE)
-        await parked.wait()
+        await happens(parking.parked)
         sent = await channel.send(CANCEL, HANDSHAKE)
-        await cancelled.wait()
-        assert sent is not None
-        assert sent.data == CANCEL
+        await happens(parking.cancelled)
+    assert sent is not None
+    assert sent.data == CANCEL
 
 
 class MemoryEvents(EventStore):
@@ -599,6 +616,55 @@ async def test_a_stream_that_cannot_be_resumed_ends_its_request_after_bounded_at
         await channel.send(PING)
         assert "3 attempts to resume it" in (await undelivered(channel, 1)).message
     assert [pair for pair in http_notes(log, 1) if pair[0] == "request"] == [("request", "POST")] + [("request", "GET")] * 3
+
+
+@pytest.mark.parametrize("broken", [False, True])
+async def test_a_stream_that_ends_or_breaks_is_resumed_from_its_last_event(log: WireLog, broken: bool) -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        if scope["method"] == "GET":
+            last = dict(scope["headers"]).get(b"last-event-id", b"none").decode()
+            body = f'data: {{"jsonrpc":"2.0","id":1,"result":{{"after":"{last}"}}}}\n\n'.encode()
+        else:
+            body = b'retry: 10\nid: 7\ndata: {"jsonrpc":"2.0","method":"notifications/progress"}\n\n'
+        await send({"type": "http.response.body", "body": body, "more_body": broken})
+
+    async with opened(lambda: http_only(app), log) as channel:
+        await channel.send(PING)
+        frames = await until_answer(channel, 1)
+    assert [frame.message.result for frame in frames if isinstance(frame, Frame)] == [{}, {"after": "7"}]
+
+
+async def test_the_standalone_stream_is_opened_again_from_its_last_event(log: WireLog) -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        last = dict(scope["headers"]).get(b"last-event-id", b"0").decode()
+        status = {"POST": 202, "GET": 405 if last == "3" else 200}[scope["method"]]
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/event-stream")]})
+        body = f'id: {int(last) + 1}\ndata: {{"jsonrpc":"2.0","method":"after/{last}"}}\n\n' if status == 200 else ""
+        await send({"type": "http.response.body", "body": body.encode()})
+
+    async with opened(lambda: http_only(app), log) as channel:
+        await channel.send(INITIALIZED)
+        frames = [await channel.receive() for _ in range(3)]
+    assert shape(frames) == ["after/0", "after/1", "after/2"]
+
+
+async def test_frames_after_the_answer_of_a_stream_are_logged(log: WireLog) -> None:
+    go_on = anyio.Event()
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        body = b'data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n'
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await go_on.wait()
+        await send({"type": "http.response.body", "body": b'data: {"jsonrpc":"2.0","method":"late"}\n\n'})
+
+    async with opened(lambda: http_only(app), log) as channel:
+        await channel.send(PING)
+        await answer(channel, 1)
+        go_on.set()
+        late = await channel.receive()
+    assert shape([late]) == ["late"]
 
 
 async def test_an_app_that_raises_is_a_connection_that_broke(log: WireLog) -> None:

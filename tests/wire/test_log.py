@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from itertools import count
 from typing import cast
 
@@ -10,6 +11,8 @@ import pytest
 
 from pytest_mcpsym.wire.frame import Envelope, Frame
 from pytest_mcpsym.wire.log import Cause, Note, WireLog
+
+FRAME = Frame(0, "a", "to-server", 0.0, b"")
 
 
 def _log() -> WireLog:
@@ -120,6 +123,32 @@ def test_threads_append_without_losing_or_renumbering_anything() -> None:
         thread.join(timeout=30)
     assert [entry.seq for entry in log] == list(range(2000))
     assert all([frame.data for frame in log.on(link)] == [b"%d" % n for n in range(250)] for link in "abcd")
+
+
+APPENDS: dict[str, Callable[[WireLog], object]] = {
+    "frame": lambda log: log.frame("a", "to-server", b""),
+    "note": lambda log: log.note("a", "stderr", text=""),
+    "cause": lambda log: log.cause(FRAME, FRAME, "routed"),
+}
+
+
+@pytest.mark.parametrize("append", APPENDS.values(), ids=APPENDS)
+def test_an_append_that_comes_in_the_middle_of_another_waits_for_its_turn(append: Callable[[WireLog], object]) -> None:
+    intruders: list[threading.Thread] = []
+
+    def clock() -> float:
+        if ready.is_set() and not intruders:
+            intruders.append(threading.Thread(target=append, args=(log,)))
+            intruders[0].start()
+            intruders[0].join(timeout=0.2)
+        return 0.0
+
+    ready = threading.Event()
+    log = WireLog(clock=clock)
+    ready.set()
+    append(log)
+    intruders[0].join(timeout=10)
+    assert [entry.seq for entry in log] == [0, 1]
 
 
 def test_times_never_run_backwards_when_threads_append() -> None:

@@ -84,6 +84,7 @@ def test_fields_are_secret_by_their_name(name: str) -> None:
     "data",
     [
         b'{"_meta":{"progressToken":"abcd"},"nextCursor":"abcd","maxTokens":5}',
+        b'{"_meta":{"progressToken":"abcd"},"nextCursor":"abcd","maxTokens":5,"password":null}',
         b'{"inputSchema":{"properties":{"password":{"type":"string"},"token":true},"required":["password"]}}',
         b'{"password":null,"secret":false,"token":"","credentials":[],"api_key":{}}',
         b'{"text":"Basic usage: pass a bearer token, then token: none"}',
@@ -233,6 +234,16 @@ def test_the_value_of_a_cookie_is_known_elsewhere() -> None:
 
 def test_placeholders_are_left_alone_and_their_numbers_are_not_given_again() -> None:
     assert _one(b'{"token":"<token:3>","x":{"token":"new-one"}}') == b'{"token":"<token:3>","x":{"token":"<token:4>"}}'
+
+
+def test_a_known_value_inside_a_placeholder_is_left_alone() -> None:
+    assert Redactor(Rules(secrets=(("k", "oken"),))).text("<token:1> oken") == "<token:1> <k:1>"
+
+
+def test_a_secret_that_another_secret_hid_is_replaced_too() -> None:
+    rules = Rules(fields=frozenset({"pin"}), secrets=(("k", "abcd"),))
+    after = _one(b'{"text":"abcdpin=77"}', rules)
+    assert (after, Redactor(rules).text("abcdpin=77")) == (b'{"text":"<k:1>pin=<pin:1>"}', "<k:1>pin=<pin:1>")
 
 
 def test_frames_without_secrets_are_the_same_objects() -> None:

@@ -79,6 +79,8 @@ def test_a_deleted_member_takes_its_comma_with_it(keys: str, left: bytes) -> Non
         (b" 1 ", {(): b"2"}, b" 2 "),
         (b"{}", {("a", "b"): None}, b"{}"),
         (b"3", {("a", "b"): None}, b"3"),
+        (b'{"a": 1, "a": {}, "a": [], "a": {}}', {("a", "b"): b"2"}, b'{"a": 1, "a": {"b":2}, "a": [], "a": {"b":2}}'),
+        (b'{"a": {"b": 1}, "a": {"b": {}}}', {("a", "b", "c"): b"2"}, b'{"a": {"b": 1}, "a": {"b": {"c":2}}}'),
     ],
 )
 def test_members_are_inserted_at_the_end_of_their_object(data: bytes, edits: dict[Path, bytes | None], after: bytes) -> None:
@@ -114,6 +116,7 @@ def test_brackets_quotes_and_backslashes_inside_strings_are_no_structure() -> No
         (b"{}", {("a", "b"): b"1"}, "at a.b: a does not exist"),
         (b'{"a": 1}', {("a", "b"): b"1"}, "at a.b: a is neither an object nor an array"),
         (b'{"a": {}, "a": 1}', {("a", "b"): b"1"}, "a is neither an object nor an array"),
+        (b'{"a": {"b": {}}, "a": {"b": 1}}', {("a", "b", "c"): b"1"}, "a.b is neither an object nor an array"),
         (b'{"a": []}', {("a", "b"): b"1"}, "at a.b: a is an array"),
         (b'{"a": []}', {("a", 0): b"1"}, "at a.0: there is no such index"),
         (b'{"a": {}}', {("a", 0): b"1"}, "a is an object, and its keys are strings"),

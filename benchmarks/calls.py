@@ -1,0 +1,74 @@
+"""What a call costs: through a recorded memory link, and through the blocking face.
+
+The recorded side is the SDK's own client on the link of an open board; the other side is the SDK's own client on the SDK's own
+in-memory frames, which are neither serialised nor logged. Server, tool, arguments and validation of the result are the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from anyio.from_thread import start_blocking_portal
+from mcp import Client
+from mcp_types import CallToolResult
+
+from benchmarks.paired import each, paired
+from benchmarks.row import Effort, Row
+from fake_servers import everything
+from pytest_mcpsym.switchboard import switchboard
+
+__all__ = ["faces", "recorded_call"]
+
+ARGUMENTS = {"message": "hello"}
+
+
+def recorded_call(effort: Effort) -> Iterator[Row]:
+    """A call through a recorded memory link against the same call over the SDK's in-memory frames."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(switchboard(everything=everything())) as board,
+        portal.wrap_async_context_manager(Client(everything(), mode="legacy", cache=None)) as bare,
+    ):
+        recorded = portal.call(board.client, "everything")
+
+        async def through_link() -> CallToolResult:
+            return await recorded.call_tool("echo", ARGUMENTS)
+
+        async def in_memory() -> CallToolResult:
+            return await bare.call_tool("echo", ARGUMENTS)
+
+        async def raw() -> CallToolResult:
+            return await board.call("everything__echo", ARGUMENTS)
+
+        pairs = paired(
+            lambda: portal.call(each, through_link, effort.calls),
+            lambda: portal.call(each, in_memory, effort.calls),
+            effort.rounds,
+        )
+        yield pairs.row("call", "board.client(link).call_tool", "SDK client, SDK in-memory frames", "async", 1.10)
+        pairs = paired(
+            lambda: portal.call(each, raw, effort.calls), lambda: portal.call(each, in_memory, effort.calls), effort.rounds
+        )
+        yield pairs.row("call", "board.call(link__tool)", "SDK client, SDK in-memory frames", "async")
+
+
+def faces(effort: Effort) -> Iterator[Row]:
+    """A blocking call against an async one. Two threads take part, so time on the wall is what counts."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(switchboard(everything=everything())) as board,
+        switchboard(everything=everything()) as blocking,
+    ):
+
+        async def in_loop() -> CallToolResult:
+            return await board.call("everything__echo", ARGUMENTS)
+
+        def from_thread() -> float:
+            start = time.perf_counter()
+            for _ in range(effort.calls):
+                blocking.call("everything__echo", ARGUMENTS)
+            return (time.perf_counter() - start) / effort.calls
+
+        pairs = paired(from_thread, lambda: portal.call(each, in_loop, effort.calls, time.perf_counter), effort.rounds)
+        yield pairs.row("face", "board.call, blocking", "board.call, async", "both", 1.6)
