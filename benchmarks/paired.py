@@ -37,7 +37,7 @@ class Pairs:
             measured,
             against,
             face,
-            "×",
+            "x",
             median(ratios),
             min(ratios),
             max(ratios),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["FULL", "QUICK", "Effort", "Row", "Skipped", "Unit"]
+__all__ = ["FULL", "QUICK", "Effort", "Face", "Row", "Skipped", "Unit"]
 
-Unit = Literal["×", "B"]
-"""`×`: cost of the measured side over cost of the other side. `B`: bytes per frame."""
+Unit = Literal["x", "B"]
+"""`x`: cost of the measured side over cost of the other side. `B`: bytes per frame."""
 
 Face = Literal["async", "blocking", "both", "none"]
 """The face of the board that is used; `none` where no board is open."""

@@ -11,7 +11,7 @@ from benchmarks.row import Row, Skipped
 
 __all__ = ["as_json", "table"]
 
-_HEAD: Final = ("benchmark", "measured", "against", "face", "result", "min – max", "pairs", "goal", "met", "cost", "other")
+_HEAD: Final = ("benchmark", "measured", "against", "face", "result", "min - max", "pairs", "goal", "met", "cost", "other")
 _LEFT: Final = 4
 """So many columns are words and start at the left; the others are numbers."""
 
@@ -40,7 +40,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    span = "–" if row.pairs == 1 else f"{_number(row, row.low)} – {_number(row, row.high)}"
+    span = "-" if row.pairs == 1 else f"{_number(row, row.low)} - {_number(row, row.high)}"
     return (
         row.benchmark,
         row.measured,
@@ -49,8 +49,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{_number(row, row.median)} {row.unit}",
         span,
         str(row.pairs),
-        "–" if row.goal is None else f"≤ {_number(row, row.goal)}",
-        {True: "yes", False: "NO", None: "–"}[row.met],
+        "-" if row.goal is None else f"≤ {_number(row, row.goal)}",
+        {True: "yes", False: "NO", None: "-"}[row.met],
         _duration(row.cost),
         _duration(row.other),
     )
@@ -62,7 +62,7 @@ def _number(row: Row, value: float) -> str:
 
 def _duration(seconds: float | None) -> str:
     if seconds is None:
-        return "–"
+        return "-"
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"

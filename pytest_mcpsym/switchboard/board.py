@@ -6,16 +6,16 @@ Both share the read-only views. Using one from the wrong loop or thread is an er
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Concatenate, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from anyio.from_thread import BlockingPortal
 from mcp import Client
-from mcp_types import CallToolResult, Tool
+from mcp_types import CallToolResult, Implementation, ServerCapabilities, Tool
 
 from pytest_mcpsym.errors import LoopError, UsageError
 from pytest_mcpsym.switchboard import loops
-from pytest_mcpsym.switchboard.engine import CallOptions, Engine, Progress
+from pytest_mcpsym.switchboard.engine import CallOptions, Engine, Progress, telling
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.views import Views
 from pytest_mcpsym.wire.log import WireLog
@@ -50,7 +50,7 @@ class AsyncBoard(Views):
         super().__init__(log, host, rules)
         self._engine = engine
         self._close = close
-        self._token = loops.running() or ("none", 0)
+        self._token = loops.current()
         self._calls = AsyncCalls(engine, self._guard, CallOptions())
 
     async def call(self, name: str, arguments: Mapping[str, object] | None = None, /, **named: object) -> CallToolResult:
@@ -86,11 +86,19 @@ class AsyncBoard(Views):
     def client(self, name: str) -> Client:
         """Return the SDK's own typed client of one link."""
         self._guard()
-        return self._engine.link(name).client
+        with telling():
+            return self._engine.link(name).client
 
     async def aclose(self) -> None:
-        """Close all links. Closing twice does nothing."""
+        """Close all links. Closing twice does nothing.
+
+        Raises:
+            LoopError: This is not the loop that the board was opened on.
+            LinkError: A link died in the background, and no call has said so.
+            FindingsError: Outside pytest: the checks found something.
+        """
         if not self._closed:
+            loops.require(self._token)
             self._closed = True
             await self._close()
 
@@ -122,10 +130,14 @@ class Runner:
         self._is_closed = is_closed
 
     def __call__(self, function: Callable[[], Awaitable[_R]]) -> _R:
-        if self._is_closed():
-            raise UsageError("this board is closed; make calls before its block ends")
+        self.refuse_closed()
         refuse_loop("call")
         return self._portal.call(function)
+
+    def refuse_closed(self) -> None:
+        """Refuse to go on once the board is closed."""
+        if self._is_closed():
+            raise UsageError("this board is closed; make calls before its block ends")
 
 
 def _blocking(method: Callable[Concatenate[Client, _P], Awaitable[_R]]) -> Callable[Concatenate[BlockingClient, _P], _R]:
@@ -165,6 +177,21 @@ class BlockingClient:
         """The negotiated protocol revision."""
         return self.client.protocol_version
 
+    @property
+    def server_capabilities(self) -> ServerCapabilities:
+        """What the server declared."""
+        return self.client.server_capabilities
+
+    @property
+    def server_info(self) -> Implementation | None:
+        """Name and version of the server."""
+        return self.client.server_info
+
+    @property
+    def instructions(self) -> str | None:
+        """What the server says of its use."""
+        return self.client.instructions
+
 
 class Board(Views):
     """A board on an event loop of its own, in a thread of its own; every call blocks."""
@@ -194,10 +221,12 @@ class Board(Views):
 
     def client(self, name: str) -> BlockingClient:
         """Return a blocking view of the SDK's own typed client of one link."""
-        return BlockingClient(self._engine.link(name).client, self._run)
+        self._run.refuse_closed()
+        with telling():
+            return BlockingClient(self._engine.link(name).client, self._run)
 
     def close(self) -> None:
-        """Close all links. Closing twice does nothing."""
+        """Close all links; see `AsyncBoard.aclose` for errors. Closing twice does nothing."""
         if not self._closed:
             self._closed = True
             self._close()
@@ -217,7 +246,18 @@ def refuse_loop(what: str) -> None:
         )
 
 
-def _arguments(arguments: Mapping[str, object] | None, named: Mapping[str, object]) -> Mapping[str, object] | None:
-    if arguments is not None and named:
+def _arguments(arguments: Mapping[str, object] | None, named: Mapping[str, object]) -> Mapping[str, object]:
+    if arguments is None:
+        return named
+    if named:
         raise UsageError(f"arguments were given twice: as a mapping and as keywords ({', '.join(named)}); use one")
-    return arguments if arguments is not None else named
+    if not all(isinstance(key, str) for key in _keys(arguments)):
+        raise UsageError("arguments must have strings as names, as JSON objects do")
+    return dict(arguments)
+
+
+def _keys(arguments: object) -> Iterable[object]:
+    """Users without a type checker give lists and strings too."""
+    if not isinstance(arguments, Mapping):
+        raise UsageError(f"arguments must be a mapping of names to values, not {type(arguments).__name__}")
+    return cast("Mapping[object, object]", arguments)

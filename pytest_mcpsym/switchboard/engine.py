@@ -24,15 +24,17 @@ from pytest_mcpsym.switchboard.failure import root_cause
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.invoke import invoke
 from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress
+from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.routing import Router, tool_entries
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.target import LinkSpec
 from pytest_mcpsym.symmetric.names import SEPARATOR
 from pytest_mcpsym.transport.tap import Tap
-from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.frame import Frame, parse_json
 from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.redact import Rules
 
-__all__ = ["CallOptions", "Engine", "Progress", "check_names"]
+__all__ = ["CallOptions", "Engine", "Progress", "check_names", "telling"]
 
 HOST: Final = "host"
 """Name of the test's own end in routes; no link may have it."""
@@ -82,11 +84,12 @@ class Engine:
         settings: How the board was opened.
         log: Where everything is logged.
         host: What the host answers to servers.
+        rules: What is secret on the board, and so appears in no message.
     """
 
-    def __init__(self, specs: Mapping[str, LinkSpec], settings: Settings, log: WireLog, host: Host) -> None:
-        check_names(specs)
+    def __init__(self, specs: Mapping[str, LinkSpec], settings: Settings, log: WireLog, host: Host, rules: Rules) -> None:
         self._settings = settings
+        self._rules = rules
         self._log = log
         self._host = host
         self._specs = specs
@@ -97,7 +100,7 @@ class Engine:
         router = Router(self.links, self._host, self._log, self._settings)
         for name, spec in self._specs.items():
             tap = Tap(self._log, name)
-            link = Link(name, spec, tap, self._host, router.serve, self._settings)
+            link = Link(name, spec, tap, self._host, router.serve, self._settings, self._rules)
             transport = "http" if spec.transport == "sockets" else spec.transport
             tap.note("open", transport=transport, era=link.era, target=spec.label)
             self.links[name] = link
@@ -109,7 +112,8 @@ class Engine:
         except BaseException as error:
             await self._end(cancel=True)
             if isinstance(error, Exception):
-                raise root_cause(error) from None
+                cause = root_cause(error)
+                raise cause from cause.__cause__
             raise
         return self
 
@@ -151,11 +155,14 @@ class Engine:
         if not separator or not tool:
             raise UsageError(f"{name!r} is no routed name; they look like {SEPARATOR.join((peer or 'link', tool or 'tool'))!r}")
         link = self.link(peer)
-        with _telling():
-            answer = await self._invoke(link, tool, arguments, options)
+        params = _json({"name": tool, "arguments": arguments or {}}, "arguments")
+        if options.meta:
+            _json(options.meta, "meta")
+        with telling():
+            answer = await self._invoke(link, params, options)
         body = answer.result()
         try:
-            return CallToolResult.model_validate(json.loads(body), by_name=False)
+            return CallToolResult.model_validate(parse_json(body), by_name=False)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
@@ -163,12 +170,12 @@ class Engine:
                 peer, "failed", f"frame {answer.frame.seq} answers tools/call with no CallToolResult: {where}: {first['msg']}"
             ) from None
 
-    async def _invoke(self, link: Link, tool: str, arguments: Mapping[str, object] | None, options: CallOptions) -> Answer:
+    async def _invoke(self, link: Link, params: bytes, options: CallOptions) -> Answer:
         return await invoke(
             link,
             self._host,
             "tools/call",
-            _params({"name": tool, "arguments": dict(arguments or {})}),
+            params,
             meta=options.meta,
             timeout=self._settings.call_timeout if options.timeout is None else options.timeout,
             on_progress=_reporting(options.progress),
@@ -181,10 +188,10 @@ class Engine:
             LinkError: A link is dead, or lists one name twice.
         """
         entries: list[bytes] = []
-        with _telling():
+        with telling():
             for link in self.links.values():
-                entries += await tool_entries(link)
-        return [Tool.model_validate(json.loads(entry), by_name=False) for entry in entries]
+                entries += await tool_entries(link, self._settings.call_timeout)
+        return [Tool.model_validate(parse_json(entry), by_name=False) for entry in entries]
 
     @property
     def failures(self) -> list[LinkError]:
@@ -193,7 +200,7 @@ class Engine:
 
 
 @contextmanager
-def _telling() -> Generator[None]:
+def telling() -> Generator[None]:
     """Remember that the test was told of a failure, so that closing does not tell it again."""
     try:
         yield
@@ -202,15 +209,11 @@ def _telling() -> Generator[None]:
         raise
 
 
-def _params(value: Mapping[str, object]) -> bytes:
+def _json(value: Mapping[str, object], what: str) -> bytes:
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return dumps(value)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"these arguments cannot be sent as JSON: {error}") from None
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # Lone surrogates exist in JSON only as escapes.
-        return json.dumps(value, separators=(",", ":")).encode()
+        raise UsageError(f"these {what} cannot be sent as JSON: {error}") from None
 
 
 def _reporting(progress: Progress | None) -> OnProgress | None:

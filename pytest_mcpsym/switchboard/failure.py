@@ -1,4 +1,7 @@
-"""Say in one sentence why a link failed, from what the wire log shows: exit status, last lines of stderr, text that is no JSON."""
+"""Say in one sentence why a link failed, from what the wire log shows: exit status, last lines of stderr, text that is no JSON.
+
+Every text is redacted: it is made for terminals and reports. Pinned by `tests/switchboard/test_failure.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ from typing import cast
 
 from pytest_mcpsym.errors import LinkError, LinkFailure, McpsymError
 from pytest_mcpsym.wire.log import WireLog
-from pytest_mcpsym.wire.redact import redact
+from pytest_mcpsym.wire.redact import Redactor, Rules, redact
 
-__all__ = ["explain", "lost", "root_cause"]
+__all__ = ["Obituary", "root_cause"]
 
 _SHOWN_LINES = 5
 _SHOWN_BYTES = 200
@@ -20,41 +23,86 @@ def root_cause(error: BaseException) -> BaseException:
     return next((leaf for leaf in leaves if isinstance(leaf, McpsymError)), leaves[0])
 
 
-def explain(link: str, error: BaseException, log: WireLog) -> LinkError:
-    """Return the `LinkError` for whatever ended a link."""
-    cause = root_cause(error)
-    if isinstance(cause, LinkError):
-        return cause
-    said = str(cause) or type(cause).__name__
-    return LinkError(link, "failed", f"{said}{_evidence(link, log)}")
+class Obituary:
+    """What is said of one link when it has failed.
 
+    Args:
+        link: Name of the link.
+        label: One line that names its target.
+        log: Where its frames and side channels are.
+        rules: What is secret on the board.
+    """
 
-def lost(link: str, label: str, log: WireLog) -> LinkError:
-    """Return the `LinkError` for a peer that closed the connection by itself."""
-    exits = [note.data.get("status") for note in log.notes if note.link == link and note.channel == "exit"]
-    failures = [str(note.data.get("reason")) for note in log.notes if note.link == link and note.channel == "failure"]
-    answered = any(frame.direction == "to-client" and frame.message.kind in ("result", "error") for frame in log.on(link))
-    when = "" if answered else " before it answered the first request"
-    reason: LinkFailure = "exited" if exits else "closed"
-    what = f"ended with exit status {exits[-1]}" if exits else "closed the connection"
-    because = f": {failures[-1]}" if failures else ""
-    return LinkError(link, reason, f"{label} {what}{when}{because}{_evidence(link, log)}")
+    def __init__(self, link: str, label: str, log: WireLog, rules: Rules) -> None:
+        self._link = link
+        self._label = label
+        self._log = log
+        self._rules = rules
 
+    def explain(self, error: BaseException) -> LinkError:
+        """Return the `LinkError` for whatever ended the link."""
+        cause = root_cause(error)
+        if isinstance(cause, LinkError):
+            cause.args = (Redactor(self._rules).text(str(cause)),)
+            return cause
+        said = str(cause) if isinstance(cause, McpsymError) else f"{type(cause).__name__}: {cause}"
+        return self._error("failed", said + self._evidence())
 
-def _evidence(link: str, log: WireLog) -> str:
-    log = redact(log)
-    told = [str(note.data.get("text")) for note in log.notes if note.link == link and note.channel == "stderr"]
-    odd = [frame for frame in log.on(link) if frame.direction == "to-client" and frame.message.kind == "not-json"]
-    text = ""
-    if odd:
-        excerpt = odd[0].data[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
-        text += (
-            f"\n  frame {odd[0].seq} on stdout is no JSON-RPC: {excerpt!r}"
-            "\n  a stdio server may write nothing but messages to stdout; write other text to stderr"
+    def refused(self, message: str) -> LinkError:
+        """Return the `LinkError` for a peer whose HTTP answer to the first request was none."""
+        return self._error("http", f"{self._label}: {message}; {_advice(message)}{self._evidence()}")
+
+    def silent(self, seconds: float) -> LinkError:
+        """Return the `LinkError` for a peer that did not answer the first request in time."""
+        what = f"{self._label} did not answer the first request within {seconds:g} s"
+        return self._error("no-answer", f"{what}; is it an MCP server, and does it wait for something?{self._evidence()}")
+
+    def one_era(self, spoken: str) -> LinkError:
+        """Return the `LinkError` for a peer that does not speak the modern era."""
+        what = f"{self._label} speaks only the handshake era ({spoken}) and era='modern' was asked for"
+        return self._error("failed", f"{what}; use era={{{self._link!r}: 'handshake'}}")
+
+    def lost(self) -> LinkError:
+        """Return the `LinkError` for a peer that closed the connection by itself."""
+        notes = [note for note in self._log.notes if note.link == self._link]
+        exits = [note.data.get("status") for note in notes if note.channel == "exit"]
+        failures = [str(note.data.get("reason")) for note in notes if note.channel == "failure"]
+        answered = any(
+            frame.direction == "to-client" and frame.message.kind in ("result", "error") for frame in self._log.on(self._link)
         )
-    if told:
-        text += "\n  its last words on stderr:" + "".join(f"\n    {line}" for line in told[-_SHOWN_LINES:])
-    return text
+        when = "" if answered else " before it answered the first request"
+        what = f"ended with exit status {exits[-1]}" if exits else "closed the connection"
+        because = f": {failures[-1]}" if failures else ""
+        return self._error("exited" if exits else "closed", f"{self._label} {what}{when}{because}{self._evidence()}")
+
+    def _error(self, reason: LinkFailure, message: str) -> LinkError:
+        return LinkError(self._link, reason, Redactor(self._rules).text(message))
+
+    def _evidence(self) -> str:
+        """What the peer wrote that helps: text on stdout that is no message, and its last words on stderr."""
+        log = redact(self._log, self._rules)
+        told = [str(note.data.get("text")) for note in log.notes if note.link == self._link and note.channel == "stderr"]
+        odd = [frame for frame in log.on(self._link) if frame.direction == "to-client" and frame.message.kind == "not-json"]
+        text = ""
+        if odd:
+            excerpt = odd[0].data[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
+            text += (
+                f"\n  frame {odd[0].seq} of {self._link} is no JSON-RPC: {excerpt!r}"
+                "\n  a stdio server may write nothing but messages to stdout; write other text to stderr"
+            )
+        if told:
+            text += "\n  its last words on stderr:" + "".join(f"\n    {line}" for line in told[-_SHOWN_LINES:])
+        return text
+
+
+def _advice(message: str) -> str:
+    if "HTTP 401" in message or "HTTP 403" in message:
+        return "give it credentials: link(url, headers={'Authorization': ...})"
+    if "Not Found" in message:
+        return "check the path of its URL: most servers answer on /mcp"
+    if "no response" in message:
+        return "start it first, or give the command that starts it"
+    return "is that the URL of its MCP endpoint (streamable HTTP)?"
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -9,18 +9,21 @@ then says so with -32020, and the call is sent again with them. One time limit c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Final, cast
 
 import anyio
 from mcp import MCPError
 from mcp.shared.inbound import mcp_param_headers, x_mcp_header_map
 from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, ErrorData, InputRequiredResult
+from pydantic import ValidationError
 
-from pytest_mcpsym.errors import AnswerTimeout
+from pytest_mcpsym.errors import AnswerTimeout, LinkError
 from pytest_mcpsym.switchboard.host import Host
-from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress, dumps
-from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress
+from pytest_mcpsym.switchboard.pending import dumps
+from pytest_mcpsym.wire.frame import Frame, parse_json
 from pytest_mcpsym.wire.splice import elements, find, splice
 
 __all__ = ["invoke", "pages"]
@@ -58,40 +61,70 @@ async def invoke(
     Raises:
         MCPError: The host did not answer, or the server asked too often.
         AnswerTimeout: No final answer in time.
-        LinkError: The link is dead or died.
+        LinkError: The link is dead or died, or what came is no answer.
     """
-    deadline = anyio.current_time() + timeout
-    headers: Mapping[str, str] = {}
+    limit = _Limit(link, method, timeout)
+    headers: Mapping[str, str] | None = None
     current = params
-    for _ in range(MAX_ROUNDS):
-        left = max(deadline - anyio.current_time(), 0)
-        try:
+    for _ in range(MAX_ROUNDS + 1):
+        with limit.told():
             answer = await link.request(
-                method, current, meta=meta, timeout=left, on_progress=on_progress, on_sent=on_sent, headers=headers
+                method, current, meta=meta, timeout=limit.left, on_progress=on_progress, on_sent=on_sent, headers=headers
             )
-        except AnswerTimeout as error:
-            raise AnswerTimeout(link.name, method, timeout, error.frame) from None
-        if answer.member == "error" and answer.frame.message.error["code"] == HEADER_MISMATCH and not headers:
-            headers = await _mirrored_headers(link, params)
-            if headers:
+            if headers is None and _wants_headers(link, answer):
+                headers = await _mirrored_headers(link, params, limit.left)
                 continue
         if answer.member == "error" or find(answer.body, ("resultType",)) != b'"input_required"':
             return answer
-        current = _with_answers(params, answer.body, _ask(host, answer.body))
+        current = _with_answers(params, answer.body, _ask(link, host, answer))
     raise MCPError(INVALID_REQUEST, f"{link.name} asked for input more than {MAX_ROUNDS} times for one {method}")
 
 
-async def pages(link: Link, method: str, key: str, on_sent: Callable[[Frame], None] | None = None) -> list[tuple[Frame, list[bytes]]]:
+class _Limit:
+    """The time that is left for several requests which are one to whoever waits for them."""
+
+    def __init__(self, link: Link, method: str, seconds: float) -> None:
+        self._link = link
+        self._method = method
+        self._seconds = seconds
+        self._deadline = anyio.current_time() + seconds
+
+    @property
+    def left(self) -> float:
+        return max(self._deadline - anyio.current_time(), 0)
+
+    @contextmanager
+    def told(self) -> Generator[None]:
+        """Say of the whole what a part of it says of itself: that it took too long."""
+        try:
+            yield
+        except AnswerTimeout as error:
+            raise AnswerTimeout(self._link.name, self._method, self._seconds, error.frame) from None
+
+
+async def pages(
+    link: Link, method: str, key: str, *, timeout: float, on_sent: Callable[[Frame], None] | None = None
+) -> list[tuple[Frame, list[bytes]]]:
     """Return all pages of a list: for each its frame, and the bytes of its entries.
+
+    Args:
+        link: Where to.
+        method: Such as `tools/list`.
+        key: Member of the result that holds the entries.
+        timeout: Seconds for all pages together.
+        on_sent: Called with the request's frame of every page.
 
     Raises:
         MCPError: The peer answered with an error, or pages for ever.
+        AnswerTimeout: A page did not come in time.
         LinkError: The link is dead or died.
     """
     found: list[tuple[Frame, list[bytes]]] = []
     params = b"{}"
+    limit = _Limit(link, method, timeout)
     for _ in range(MAX_PAGES):
-        answer = await link.request(method, params, on_sent=on_sent)
+        with limit.told():
+            answer = await link.request(method, params, timeout=limit.left, on_sent=on_sent)
         body = answer.result()
         found.append((answer.frame, elements(body, (key,))))
         cursor = find(body, ("nextCursor",))
@@ -101,8 +134,13 @@ async def pages(link: Link, method: str, key: str, on_sent: Callable[[Frame], No
     raise MCPError(INVALID_REQUEST, f"{link.name} answered {method} with more than {MAX_PAGES} pages")
 
 
-def _ask(host: Host, body: bytes) -> dict[str, object]:
-    asked = InputRequiredResult.model_validate(json.loads(body), by_name=False)
+def _ask(link: Link, host: Host, answer: Answer) -> dict[str, object]:
+    try:
+        asked = InputRequiredResult.model_validate(parse_json(answer.body), by_name=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise LinkError(link.name, "failed", f"frame {answer.frame.seq} is no InputRequiredResult: {where}: {first['msg']}") from None
     answers: dict[str, object] = {}
     for key, request in (asked.input_requests or {}).items():
         given = host.answer(request)
@@ -120,10 +158,15 @@ def _with_answers(params: bytes, body: bytes, answers: Mapping[str, object]) -> 
     return splice(params, edits)
 
 
-async def _mirrored_headers(link: Link, params: bytes) -> dict[str, str]:
+def _wants_headers(link: Link, answer: Answer) -> bool:
+    mismatch = answer.member == "error" and answer.frame.message.error["code"] == HEADER_MISMATCH
+    return mismatch and link.spec.transport in ("http", "sockets")
+
+
+async def _mirrored_headers(link: Link, params: bytes, timeout: float) -> dict[str, str]:
     """The `Mcp-Param-*` headers of a call, from the tool's schema as the server lists it now."""
     call = cast("dict[str, object]", json.loads(params))
-    for _, tools in await pages(link, "tools/list", "tools"):
+    for _, tools in await pages(link, "tools/list", "tools", timeout=timeout):
         for entry in tools:
             tool = cast("dict[str, object]", json.loads(entry))
             if tool.get("name") == call.get("name"):

@@ -1,8 +1,7 @@
 """A link: one tapped connection, as a byte multiplexer under an unmodified SDK client.
 
 Two users share the bytes. The SDK's `Client` makes typed calls for the test; it is given this link as its transport. The switchboard's
-raw caller sends bytes as they are and gets the answer's frame; its ids are strings that are no numbers, so that the SDK never takes
-one for its own. Requests that a server mirrors (`tools/list`, `tools/call`), with their cancellations, are taken off the stream
+raw caller sends bytes as they are and gets the answer's frame. Requests that a server mirrors (`tools/list`, `tools/call`), with their cancellations, are taken off the stream
 before the client sees them and handed to the switchboard. Pinned by `tests/switchboard/test_link.py`.
 """
 
@@ -17,7 +16,7 @@ from typing import Final, Literal, cast
 
 import anyio
 import anyio.abc
-from anyio.streams.memory import MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp import Client, MCPError
 from mcp.shared.inbound import NAME_BEARING_METHODS, encode_header_value
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
@@ -25,13 +24,11 @@ from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
     INTERNAL_ERROR,
+    PARSE_ERROR,
     PROTOCOL_VERSION_META_KEY,
     ErrorData,
     JSONRPCError,
-    JSONRPCMessage,
-    JSONRPCNotification,
     JSONRPCRequest,
-    JSONRPCResponse,
     SamplingCapability,
     SamplingToolsCapability,
     jsonrpc_message_adapter,
@@ -42,16 +39,18 @@ from pytest_mcpsym.errors import AnswerTimeout, LinkError
 from pytest_mcpsym.symmetric.names import CAPABILITY, IDENTIFIER
 from pytest_mcpsym.switchboard import loops
 from pytest_mcpsym.switchboard.connect import connect
-from pytest_mcpsym.switchboard.failure import explain, lost
+from pytest_mcpsym.switchboard.failure import Obituary, root_cause
 from pytest_mcpsym.switchboard.host import Host
+from pytest_mcpsym.switchboard.pending import Event, Pending, dumps, raw_request
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.streams import LinkTransport
 from pytest_mcpsym.switchboard.target import Era, LinkSpec
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Frame, id_text
-from pytest_mcpsym.wire.splice import find, splice
+from pytest_mcpsym.wire.redact import Rules
+from pytest_mcpsym.wire.splice import find
 
-__all__ = ["Answer", "Link", "OnProgress", "Serve", "dumps"]
+__all__ = ["Answer", "Link", "OnProgress", "Serve"]
 
 MIRRORED: Final = frozenset({"tools/list", "tools/call"})
 """Methods that a server may ask of a symmetric client, in the handshake era."""
@@ -59,6 +58,8 @@ MIRRORED: Final = frozenset({"tools/list", "tools/call"})
 _ENVELOPE: Final = (PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY)
 _CANCEL_GRACE: Final = 1.0
 """Seconds that the frame which tells a server of a cancellation may take to be written."""
+_OBITUARY_GRACE: Final = 3.0
+"""Seconds that a sender who finds the link broken waits for the reader, who learns why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +91,11 @@ OnProgress = Callable[[Frame], Awaitable[None]]
 Serve = Callable[["Link", Frame, str], Awaitable[bytes]]
 """Answers a mirrored request: (link, frame, method) → the bytes of the `result` or `error` member. May raise `MCPError`."""
 
-_Event = Frame | Undelivered | LinkError
-
 
 class Link:
     """One link of an open board. Made and run by the switchboard."""
 
-    def __init__(self, name: str, spec: LinkSpec, tap: Tap, host: Host, serve: Serve, settings: Settings) -> None:
+    def __init__(self, name: str, spec: LinkSpec, tap: Tap, host: Host, serve: Serve, settings: Settings, rules: Rules) -> None:
         self.name = name
         self.spec = spec
         self.era: Era = spec.era or settings.era
@@ -108,20 +107,21 @@ class Link:
         self._settings = settings
         self._client: Client | None = None
         self._channel: Channel | None = None
-        self._owner = loops.running() or ("none", 0)
+        self._obituary = Obituary(name, spec.label, tap.log, rules)
+        self._refusal: str | None = None
+        self._owner = loops.current()
         self._stop = anyio.Event()
         self._closing = False
-        self._minted = 0
-        self._waiting: dict[str, MemoryObjectSendStream[_Event]] = {}
-        self._progress: dict[str, MemoryObjectSendStream[_Event]] = {}
+        self._released = anyio.Event()
+        self._pending = Pending(name)
         self._serving: dict[str, anyio.CancelScope] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
 
     @property
     def client(self) -> Client:
         """The SDK's own typed client of this link."""
-        if self._client is None:
-            raise self.failure or LinkError(self.name, "closed", "it is not open")
+        if self._client is None or self.failure is not None:
+            raise self._dead()
         return self._client
 
     async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -144,15 +144,22 @@ class Link:
                     self._closing = True
                     self._tasks.cancel_scope.cancel()
             if opening.cancelled_caught:
-                raise LinkError(self.name, "no-answer", f"{self.spec.label} did not answer the first request within {limit:g} s")
+                raise self._obituary.silent(limit)
         except Exception as error:
-            failure = explain(self.name, self.failure or error, self._tap.log)
             if not opened:
-                raise failure from error
-            self.failure = self.failure or failure
+                raise self._opening_failure(error) from error
+            self.failure = self.failure or self._obituary.explain(error)
         finally:
             self._client = None
-            self._release(self.failure or LinkError(self.name, "closed", "the board was closed"))
+            self._release()
+
+    def _opening_failure(self, error: Exception) -> LinkError:
+        """What to say of a link that never opened; an HTTP refusal reaches the SDK's client as an error of JSON-RPC, which it is not."""
+        if self.failure is not None:
+            return self.failure
+        if self._refusal is not None and isinstance(root_cause(error), MCPError):
+            return self._obituary.refused(self._refusal)
+        return self._obituary.explain(error)
 
     def close(self) -> None:
         """Ask the link to end; `run` then returns."""
@@ -182,54 +189,59 @@ class Link:
             headers: HTTP headers beside those that the protocol asks for.
 
         Raises:
-            MCPError: HTTP answered, and no JSON-RPC came with it.
+            ValueError: `meta` is no JSON.
             AnswerTimeout: No answer in time; the peer was told of the cancellation.
-            LinkError: The link is dead or died.
+            LinkError: The link is dead or died; or what came is no answer, as when HTTP refused.
         """
         channel = self._require_channel()
-        self._minted += 1
-        ident = json.dumps(f"{self.name}-{self._minted}")
+        ident = self._pending.mint()
         stamped = {**(meta or {}), **self.envelope} if self.era == "modern" else dict(meta or {})
         if on_progress is not None:
             stamped["progressToken"] = json.loads(ident)
-        data = _request(ident, method, _with_meta(params, stamped))
+        data = raw_request(ident, method, params, stamped)
         limit = self._settings.call_timeout if timeout is None else timeout
-        send, receive = anyio.create_memory_object_stream[_Event](math.inf)
-        self._waiting[ident] = send
-        if on_progress is not None:
-            self._progress[ident] = send
         sent: Frame | None = None
         try:
-            with anyio.fail_after(limit):
+            with self._pending.waiting(ident) as events, anyio.move_on_after(limit):
                 try:
                     sent = await channel.send(data, {**self._headers(method, params), **(headers or {})})
                 finally:
                     sent = sent or self._logged(data)
                     if sent is not None and on_sent is not None:
                         on_sent(sent)
-                async for event in receive:
-                    if isinstance(event, LinkError):
-                        raise event
-                    if isinstance(event, Undelivered):
-                        raise MCPError(event.code, event.message)
-                    if event.message.kind == "notification":
-                        await cast("OnProgress", on_progress)(event)
-                        continue
-                    return _answer(event)
-                raise self._dead()
-        except TimeoutError:
-            await self._cancel(ident, f"timed out after {limit:g} s")
-            raise AnswerTimeout(self.name, method, limit, sent.seq if sent else None) from None
-        except anyio.get_cancelled_exc_class():
-            await self._cancel(ident, "the caller was cancelled")
-            raise
+                what = f"{method} (frame {sent.seq if sent else 'unknown'})"
+                return await self._answer(what, events, on_progress)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            with anyio.move_on_after(_OBITUARY_GRACE):
+                await self._released.wait()
             raise self._dead() from None
-        finally:
-            self._waiting.pop(ident, None)
-            self._progress.pop(ident, None)
-            send.close()
-            receive.close()
+        except LinkError:
+            raise
+        except BaseException:
+            await self._cancel(ident, sent, "nobody waits for the answer any more")
+            raise
+        await self._cancel(ident, sent, f"timed out after {limit:g} s")
+        raise AnswerTimeout(self.name, method, limit, sent.seq if sent else None)
+
+    async def _answer(
+        self, what: str, events: MemoryObjectReceiveStream[Event], on_progress: OnProgress | None
+    ) -> Answer:
+        """Wait for the answer to one request, telling of progress on the way."""
+        async for event in events:
+            if isinstance(event, LinkError):
+                raise event
+            if isinstance(event, Undelivered):
+                raise LinkError(self.name, "http", f"{what}: {event.message}")
+            message = event.message
+            if message.kind == "notification":
+                if on_progress is not None:
+                    await on_progress(event)
+            elif message.kind == "invalid":
+                raise LinkError(self.name, "failed", f"frame {event.seq} is no answer to {what}: {message.reason}")
+            else:
+                member: Literal["result", "error"] = "result" if message.kind == "result" else "error"
+                return Answer(event, member, find(event.data, (member,)) or b"{}")
+        raise self._dead()
 
     async def notify(self, data: bytes) -> None:
         """Send one notification or response as it is; a link that is gone swallows it, as nobody waits for it."""
@@ -245,6 +257,7 @@ class Link:
             LinkTransport(self.open_channel, self.read, self.write),
             mode="legacy" if self.era == "handshake" else "auto",
             cache=None,
+            read_timeout_seconds=self._settings.call_timeout,
             sampling_callback=self._host.sample,
             sampling_capabilities=SamplingCapability(tools=SamplingToolsCapability()),
             elicitation_callback=self._host.elicit,
@@ -289,68 +302,57 @@ class Link:
     @asynccontextmanager
     async def open_channel(self) -> AsyncGenerator[None]:
         """Hold the transport open while the SDK client uses it."""
-        async with connect(self.spec, self._tap) as self._channel:
-            try:
-                yield
-            finally:
-                self._closing = True
-        self._channel = None
+        try:
+            async with connect(self.spec, self._tap) as self._channel:
+                try:
+                    yield
+                finally:
+                    self._closing = True
+        finally:
+            self._channel = None
 
     # The multiplexer.
 
     def _take(self, frame: Frame) -> SessionMessage | Exception | None:
-        try:
-            message: JSONRPCMessage = jsonrpc_message_adapter.validate_json(frame.data, by_name=False)
-        except ValueError as error:
-            return error
-        if isinstance(message, (JSONRPCResponse, JSONRPCError)):
-            waiter = self._waiting.get(id_text(message.id))
-            if waiter is not None:
-                waiter.send_nowait(frame)
-                return None
-        elif isinstance(message, JSONRPCRequest):
-            if message.method in MIRRORED and self.era == "handshake":
-                self._start_serving(frame, message)
-                return None
-        elif self._take_notification(frame, message):
+        """Return what is the SDK client's; an answer that it cannot read becomes an error, so that nobody waits for it for ever."""
+        message = frame.message
+        if self._pending.take(frame):
             return None
-        return SessionMessage(message)
-
-    def _take_notification(self, frame: Frame, message: JSONRPCNotification) -> bool:
-        params = message.params or {}
-        if message.method == "notifications/progress":
-            waiter = self._progress.get(id_text(params.get("progressToken")))
-            if waiter is not None:
-                waiter.send_nowait(frame)
-                return True
-        elif message.method == "notifications/cancelled":
-            scope = self._serving.get(id_text(params.get("requestId")))
+        if message.kind == "request" and message.method in MIRRORED and self.era == "handshake":
+            self._start_serving(frame)
+            return None
+        if message.kind == "notification" and message.method == "notifications/cancelled":
+            scope = self._serving.get(id_text(message.params.get("requestId")))
             if scope is not None:
                 scope.cancel()
-                return True
-        return False
+                return None
+        try:
+            return SessionMessage(jsonrpc_message_adapter.validate_json(frame.data, by_name=False))
+        except ValueError as error:
+            if message.kind in ("result", "error") and message.id is not None:
+                why = f"frame {frame.seq} is an answer that the SDK cannot read: {error}"
+                return _failed(message.id, PARSE_ERROR, why)
+            return error
 
     def _undelivered(self, item: Undelivered) -> SessionMessage | None:
-        waiter = self._waiting.get(item.id)
-        if waiter is not None:
-            waiter.send_nowait(item)
+        if self._pending.undelivered(item):
             return None
-        error = ErrorData(code=item.code, message=item.message)
-        return SessionMessage(JSONRPCError(jsonrpc="2.0", id=json.loads(item.id), error=error))
+        self._refusal = item.message
+        return _failed(item.id, item.code, item.message)
 
-    def _start_serving(self, frame: Frame, request: JSONRPCRequest) -> None:
+    def _start_serving(self, frame: Frame) -> None:
         assert self._tasks is not None
-        ident = id_text(request.id)
+        ident = str(frame.message.id)
         scope = self._serving[ident] = anyio.CancelScope()
-        self._tasks.start_soon(self._answer_mirrored, frame, request.method, ident, scope)
+        self._tasks.start_soon(self._answer_mirrored, frame, ident, scope)
 
-    async def _answer_mirrored(self, frame: Frame, method: str, ident: str, scope: anyio.CancelScope) -> None:
+    async def _answer_mirrored(self, frame: Frame, ident: str, scope: anyio.CancelScope) -> None:
         try:
             with scope:
                 try:
-                    member = await self._serve(self, frame, method)
+                    member = await self._serve(self, frame, str(frame.message.method))
                 except MCPError as error:
-                    member = b'"error":' + error.error.model_dump_json(exclude_none=True).encode()
+                    member = b'"error":' + dumps(error.error.model_dump(mode="json", exclude_none=True))
                 except Exception as error:
                     member = b'"error":' + dumps({"code": INTERNAL_ERROR, "message": f"{type(error).__name__}: {error}"})
                 await self.notify(b'{"jsonrpc":"2.0","id":' + ident.encode() + b"," + member + b"}")
@@ -376,14 +378,8 @@ class Link:
         return headers
 
     def _check_era(self, client: Client) -> None:
-        spoken = client.protocol_version
-        if self.era == "modern" and spoken not in MODERN_PROTOCOL_VERSIONS:
-            raise LinkError(
-                self.name,
-                "failed",
-                f"{self.spec.label} speaks only the handshake era ({spoken}) and era='modern' was asked for; "
-                f"use era={{{self.name!r}: 'handshake'}}",
-            )
+        if self.era == "modern" and client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            raise self._obituary.one_era(client.protocol_version)
 
     def _require_channel(self) -> Channel:
         loops.require(self._owner)
@@ -392,40 +388,28 @@ class Link:
         return self._channel
 
     def _dead(self) -> LinkError:
-        return self.failure or LinkError(self.name, "closed", "it is closed")
+        return self.failure or LinkError(self.name, "closed", "it is closed" if self._closing else "it is not open")
 
     def _lose(self) -> None:
         if not self._closing and self.failure is None:
-            self.failure = lost(self.name, self.spec.label, self._tap.log)
-        self._release(self._dead())
+            self.failure = self._obituary.lost()
+        self._release()
 
-    def _release(self, error: LinkError) -> None:
-        for waiter in self._waiting.values():
-            waiter.send_nowait(error)
+    def _release(self) -> None:
+        self._pending.release(self._dead())
+        self._released.set()
 
     def _logged(self, data: bytes) -> Frame | None:
         """The frame of a request whose sending failed or was cancelled after it was logged."""
         return next((frame for frame in reversed(self._tap.log.frames) if frame.data is data), None)
 
-    async def _cancel(self, ident: str, reason: str) -> None:
-        data = dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": None, "reason": reason}})
-        with anyio.move_on_after(_CANCEL_GRACE, shield=True):
-            await self.notify(data.replace(b'"requestId":null', b'"requestId":' + ident.encode(), 1))
+    async def _cancel(self, ident: str, sent: Frame | None, reason: str) -> None:
+        if sent is not None:
+            params = b'{"requestId":' + ident.encode() + b',"reason":' + dumps(reason) + b"}"
+            with anyio.move_on_after(_CANCEL_GRACE, shield=True):
+                await self.notify(b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":' + params + b"}")
 
 
-def dumps(value: object) -> bytes:
-    """Serialise as the SDK does: compact, and UTF-8 unescaped."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-
-
-def _request(ident: str, method: str, params: bytes) -> bytes:
-    return b'{"jsonrpc":"2.0","id":' + ident.encode() + b',"method":' + dumps(method) + b',"params":' + params + b"}"
-
-
-def _with_meta(params: bytes, meta: Mapping[str, object]) -> bytes:
-    return splice(params, {("_meta",): dumps(meta)}) if meta else params
-
-
-def _answer(frame: Frame) -> Answer:
-    member: Literal["result", "error"] = "result" if frame.message.kind == "result" else "error"
-    return Answer(frame, member, find(frame.data, (member,)) or b"{}")
+def _failed(ident: str, code: int, message: str) -> SessionMessage:
+    """An answer that never crossed the wire, for the SDK's client."""
+    return SessionMessage(JSONRPCError(jsonrpc="2.0", id=json.loads(ident), error=ErrorData(code=code, message=message)))

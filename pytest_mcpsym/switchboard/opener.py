@@ -73,6 +73,8 @@ class Opener:
         self._host = Host()
         self._rules = Rules(secrets=tuple(pair for spec in self._specs.values() for pair in spec.secrets))
         self._used = False
+        self._handled: BaseException | None = None
+        self._leaving: tuple[BaseException | None] | None = None
         self._board: Board | AsyncBoard | None = None
 
     async def __aenter__(self) -> AsyncBoard:
@@ -81,8 +83,11 @@ class Opener:
         owner = Owner(engine)
 
         async def close() -> None:
-            await owner.stop()
-            self._settle(engine, board)
+            in_flight = self._in_flight()
+            try:
+                await owner.stop()
+            finally:
+                self._settle(engine, board, in_flight)
 
         board = AsyncBoard(engine, self._log, self._host, self._rules, close)
         self._opened(board)
@@ -98,6 +103,7 @@ class Opener:
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
         assert isinstance(self._board, AsyncBoard)
+        self._leaving = (exc_val,)
         await self._board.aclose()
 
     def __enter__(self) -> Board:
@@ -111,9 +117,12 @@ class Opener:
             kept = ExitStack()
 
             def close() -> None:
-                with kept:
-                    portal.call(owner.stop)
-                self._settle(made, board)
+                in_flight = self._in_flight()
+                try:
+                    with kept:
+                        portal.call(owner.stop)
+                finally:
+                    self._settle(made, board, in_flight)
 
             board = Board(made, self._log, self._host, self._rules, close, portal)
             self._opened(board)
@@ -127,22 +136,35 @@ class Opener:
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
         assert isinstance(self._board, Board)
+        self._leaving = (exc_val,)
         self._board.close()
 
     def _use(self) -> None:
         if self._used:
             raise UsageError("this board was opened before; call switchboard(...) again for a new one")
         self._used = True
+        self._handled = sys.exc_info()[1]
 
     def _engine(self) -> Engine:
-        return Engine(self._specs, self._settings, self._log, self._host)
+        return Engine(self._specs, self._settings, self._log, self._host, self._rules)
 
-    def _settle(self, engine: Engine, board: Views) -> None:
+    def _in_flight(self) -> BaseException | None:
+        """The exception that closing must not mask: what left the block or, at an explicit close, what is being handled just then."""
+        if self._leaving is not None:
+            return self._leaving[0]
+        handled = sys.exc_info()[1]
+        return handled if handled is not self._handled else None
+
+    def _settle(self, engine: Engine, board: Views, in_flight: BaseException | None) -> None:
         """After closing: raise what broke in the background, then (outside pytest) what the checks found. Mask nothing."""
-        if sys.exc_info()[1] is not None:
-            return
         failure = next((failure for failure in engine.failures if not failure.raised), None)
+        if in_flight is not None:
+            if failure is not None and failure is not in_flight:
+                in_flight.add_note(str(failure))
+            raise_again = sys.exc_info()[1] if False else None
+            return
         if failure is not None:
+            failure.raised = True
             raise failure
         if self._settings.fail_on_findings:
             verdict = judge([board])

@@ -16,7 +16,8 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from pytest_mcpsym.errors import LinkError
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.invoke import invoke, pages
-from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress, dumps
+from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress
+from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.symmetric.names import FORWARDED_META, SEPARATOR
 from pytest_mcpsym.wire.frame import Frame
@@ -57,10 +58,12 @@ class Router:
             raise MCPError(INVALID_PARAMS, "the switchboard lists its tools on one page: there is no cursor to continue from")
         entries: list[bytes] = []
         for link in self.granted(caller):
-            try:
-                entries += await tool_entries(link, lambda sent: self._caused(sent, frame))
-            except LinkError:
+            if link.failure is not None:
                 continue  # A dead peer offers nothing; its failure reaches the test at its next call and at close.
+            try:
+                entries += await tool_entries(link, self._settings.call_timeout, lambda sent: self._caused(sent, frame))
+            except LinkError as error:
+                raise _refusal(error) from None
         return b'{"tools":[' + b",".join(entries) + b"]}"
 
     async def _call(self, caller: Link, frame: Frame) -> bytes:
@@ -79,7 +82,7 @@ class Router:
                 on_sent=lambda sent: self._caused(sent, frame),
             )
         except LinkError as error:
-            raise MCPError(INTERNAL_ERROR, str(error), {"reason": error.reason, "link": error.link}) from None
+            raise _refusal(error) from None
         return f'"{answer.member}":'.encode() + _answered(answer, bridged=callee.era != caller.era)
 
     def _resolve(self, caller: Link, frame: Frame) -> tuple[Link, str]:
@@ -115,8 +118,8 @@ class Router:
         self._log.cause(sent, by, "routed")
 
 
-async def tool_entries(link: Link, on_sent: OnSent | None = None) -> list[bytes]:
-    """Return the bytes of each tool that a peer lists, under its routed name.
+async def tool_entries(link: Link, timeout: float, on_sent: OnSent | None = None) -> list[bytes]:
+    """Return the bytes of each tool that a peer lists, under its routed name; all pages within `timeout` seconds.
 
     Raises:
         LinkError: The link is dead, or it lists one name twice.
@@ -126,7 +129,7 @@ async def tool_entries(link: Link, on_sent: OnSent | None = None) -> list[bytes]
         return []
     entries: list[bytes] = []
     seen: dict[object, Frame] = {}
-    for frame, tools in await pages(link, "tools/list", "tools", on_sent):
+    for frame, tools in await pages(link, "tools/list", "tools", timeout=timeout, on_sent=on_sent):
         for entry in tools:
             name: object = json.loads(find(entry, ("name",)) or b"null")
             if not isinstance(name, str):
@@ -141,6 +144,10 @@ async def tool_entries(link: Link, on_sent: OnSent | None = None) -> list[bytes]
             seen[name] = frame
             entries.append(splice(entry, {("name",): dumps(f"{link.name}{SEPARATOR}{name}")}))
     return entries
+
+
+def _refusal(error: LinkError) -> MCPError:
+    return MCPError(INTERNAL_ERROR, str(error), {"reason": error.reason, "link": error.link})
 
 
 def _kept(meta: Mapping[str, object], keys: Iterable[str] = FORWARDED_META) -> dict[str, object]:

@@ -80,15 +80,10 @@ class Message:
     @property
     def meta(self) -> Mapping[str, object]:
         """`params._meta`, or `result._meta` of a response; empty where absent or no object."""
-        found = (self.params or self.result).get("_meta")
-        return cast("Mapping[str, object]", found) if isinstance(found, dict) else {}
+        return _members((self.params or self.result).get("_meta"))
 
     def _member(self, key: str) -> Mapping[str, object]:
-        if isinstance(self.value, dict):
-            found = cast("dict[str, object]", self.value).get(key)
-            if isinstance(found, dict):
-                return cast("Mapping[str, object]", found)
-        return {}
+        return _members(_members(self.value).get(key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +113,11 @@ class Frame:
         if self._message is None:
             object.__setattr__(self, "_message", parse(self.data))
         return cast("Message", self._message)
+
+
+def _members(value: object) -> dict[str, object]:
+    """The members of a JSON object; none of anything else."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def id_text(value: object) -> str:
@@ -164,7 +164,11 @@ def parse(data: bytes) -> Message:
     except ValueError as error:
         return Message("not-json", reason=f"not JSON: {error}")
     if isinstance(value, list):
-        return Message("invalid", value, reason="a JSON array: one message per frame (only revision 2025-03-26 has batches)")
+        return Message(
+            "invalid",
+            cast("object", value),
+            reason="a JSON array: one message per frame (only revision 2025-03-26 has batches)",
+        )
     if not isinstance(value, dict):
         return Message("invalid", value, reason="not a JSON object")
     return _classify(cast("dict[str, object]", value))
@@ -197,11 +201,10 @@ def _classify(value: dict[str, object]) -> Message:
         if ident is None or ident == "null":
             return invalid("a result without an `id`")
         return Message("result", value, ident)
-    error = value["error"]
-    if not isinstance(error, dict):
+    if not isinstance(value["error"], dict):
         return invalid("`error` is not an object")
-    members = cast("dict[str, object]", error)
-    code = members.get("code")
-    if not isinstance(code, int) or isinstance(code, bool) or not isinstance(members.get("message"), str):
+    error = _members(cast("object", value["error"]))
+    code = error.get("code")
+    if not isinstance(code, int) or isinstance(code, bool) or not isinstance(error.get("message"), str):
         return invalid("`error` lacks an integer `code` or a string `message`")
     return Message("error", value, ident)

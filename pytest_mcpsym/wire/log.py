@@ -141,7 +141,7 @@ class WireLog:
     def __eq__(self, other: object) -> bool:
         return self.entries == other.entries if isinstance(other, WireLog) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # it grows, so it has no stable hash
+    __hash__ = None  # pyright: ignore[reportAssignmentType] - it grows, so it has no stable hash
 
     def __repr__(self) -> str:
         return f"<WireLog: {len(self.frames)} frames on {len(self.links)} links>"

@@ -122,10 +122,9 @@ class _Writer:
         self._named = canonical.named
         self._flying = InFlight()
         self._records: dict[int, list[Cause]] = defaultdict(list)
-        self._written: set[int] = set()
-        self._frames = {entry.seq: entry for entry in entries if isinstance(entry, Frame)}
+        frames = {entry.seq for entry in entries if isinstance(entry, Frame)}
         for entry in entries:
-            if isinstance(entry, Cause) and {entry.frame, entry.by} <= self._frames.keys():
+            if isinstance(entry, Cause) and {entry.frame, entry.by} <= frames:
                 self._records[entry.frame].append(entry)
 
     def write(self, heads: Iterable[Frame]) -> None:
@@ -134,7 +133,6 @@ class _Writer:
         while stack:
             frame = stack.pop()
             self.out.append(frame)
-            self._written.add(frame.seq)
             self._explain(frame)
             self._track(frame)
             stack.extend(reversed(self._slots.below.pop(frame.seq, [])))
@@ -143,29 +141,20 @@ class _Writer:
     def _explain(self, frame: Frame) -> None:
         """Write the records of a frame, and one more if its place could not be derived from the canonical order alone."""
         asks = frame.message.kind in ("request", "notification") and frame.direction == "to-client"
-        decides = asks or frame.message.kind == "request"
-        # A record that names a later frame counts as none, so it must not begin to count here.
-        kept = [
-            record
-            for record in self._records[frame.seq]
-            if not decides or (record.by <= record.frame and record.by in self._written)
-        ]
-        self.out.extend(kept)
+        counting = self._placements.records.get(frame.seq)
+        if counting is not None:
+            self.out.append(counting)
+        elif not asks and frame.message.kind != "request":
+            self.out.extend(self._records[frame.seq])
         owner = self._correlation.owner(frame)
-        if not asks or (owner is not None and owner.request.seq != frame.seq):
-            return
-        known = self._placements.handling[frame.seq]
-        if kept and _same(known, (self._routed(frame, kept[-1]), kept[-1].evidence)):
+        if not asks or counting is not None or (owner is not None and owner.request.seq != frame.seq):
             return
         named = self._named.get(frame.seq)
         derived = self._flying.cause(frame, None if named is None else str(named.request.seq))
-        if _same(derived, known):
-            return
-        by = frame.seq if known[0] is None else known[0].request.seq
-        self.out.append(Cause(-1, 0.0, frame.seq, by, known[1]))
-
-    def _routed(self, frame: Frame, record: Cause) -> Exchange | None:
-        return None if record.by == frame.seq else self._correlation.owner(self._frames[record.by])
+        known = self._placements.handling[frame.seq]
+        if not _same(derived, known):
+            by = frame.seq if known[0] is None else known[0].request.seq
+            self.out.append(Cause(-1, 0.0, frame.seq, by, known[1]))
 
     def _track(self, frame: Frame) -> None:
         owner = self._correlation.owner(frame)

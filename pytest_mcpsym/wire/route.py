@@ -177,12 +177,14 @@ class Placements:
     """What each frame of a log was sent for.
 
     Attributes:
+        records: The cause record that counts, by `seq` of the frame that it explains.
         forwarded: For a request to a server that was forwarded: the asking frame, by `seq` of the request.
         handling: For a request or notification of a server: the routed exchange during which it was sent, or `None`, and the
             evidence, by `seq` of the frame. For a notification only `meta` and `stream` count.
         legs: For a `dev.mcpsym/continue`: the routed exchange that it goes on with, by `seq` of the request.
     """
 
+    records: Mapping[int, Cause] = field(default_factory=dict[int, Cause])
     forwarded: Mapping[int, Frame] = field(default_factory=dict[int, Frame])
     handling: Mapping[int, tuple[Exchange | None, Evidence]] = field(
         default_factory=dict[int, tuple[Exchange | None, Evidence]]
@@ -204,16 +206,15 @@ def place(log: Iterable[Entry], correlation: Correlation) -> Placements:
     """Find out what each frame of a log was sent for, in one pass."""
     entries = tuple(log)
     frames = {entry.seq: entry for entry in entries if isinstance(entry, Frame)}
-    recorded: dict[int, tuple[Frame, Evidence]] = {
-        entry.frame: (frames[entry.by], entry.evidence)
+    records = {
+        entry.frame: entry
         for entry in entries
-        if isinstance(entry, Cause) and entry.frame in frames and entry.by in frames and entry.by <= entry.frame
+        if isinstance(entry, Cause)
+        and entry.by in frames
+        and entry.frame in frames
+        and _counts(frames[entry.frame], frames[entry.by], correlation)
     }
-    forwarded = {
-        seq: by
-        for seq, (by, _) in recorded.items()
-        if by.seq < seq and by.direction == "to-client" and frames[seq].direction == "to-server"
-    }
+    forwarded = {seq: frames[record.by] for seq, record in records.items() if frames[seq].direction == "to-server"}
     ends = {exchange.end: exchange for exchange in correlation.exchanges if exchange.end is not None}
     flying = InFlight()
     handling: dict[int, tuple[Exchange | None, Evidence]] = {}
@@ -229,7 +230,9 @@ def place(log: Iterable[Entry], correlation: Correlation) -> Placements:
         if isinstance(entry, Note) or entry.message.kind not in ("request", "notification"):
             continue
         if entry.direction == "to-client":
-            handling[entry.seq] = _handled(entry, flying, recorded.get(entry.seq), correlation)
+            record = records.get(entry.seq)
+            found = flying.cause(entry, cause_id(entry)) if record is None else _recorded(record, frames, correlation)
+            handling[entry.seq] = found
         elif entry.message.method in ROUTED and entry.message.kind == "request":
             flying.begin(cast("Exchange", correlation.owner(entry)), str(entry.message.id))
         elif entry.message.method == CONTINUE:
@@ -237,7 +240,7 @@ def place(log: Iterable[Entry], correlation: Correlation) -> Placements:
             if leg is not None and entry.message.kind == "request":
                 legs[entry.seq] = leg
                 flying.begin(cast("Exchange", correlation.owner(entry)), str(entry.message.id), leg)
-    return Placements(forwarded, handling, legs)
+    return Placements(records, forwarded, handling, legs)
 
 
 def _remember_continuation(ended: Exchange, legs: Mapping[int, Exchange], continued: dict[tuple[str, str], Exchange]) -> None:
@@ -247,17 +250,22 @@ def _remember_continuation(ended: Exchange, legs: Mapping[int, Exchange], contin
         continued[ended.link, name] = first
 
 
-def _handled(
-    frame: Frame, flying: InFlight, recorded: tuple[Frame, Evidence] | None, correlation: Correlation
-) -> tuple[Exchange | None, Evidence]:
-    if recorded is not None and frame.message.method not in LINK_OWNED:
-        by, evidence = recorded
-        if by.seq == frame.seq:
-            return None, "ambiguous"
-        owner = correlation.owner(by)
-        if owner is not None and owner.link == frame.link and owner.direction == "to-server" and owner.method in ROUTED:
-            return owner, evidence
-    return flying.cause(frame, cause_id(frame))
+def _counts(frame: Frame, by: Frame, correlation: Correlation) -> bool:
+    """Say whether a cause record can be true: that a request was forwarded, or what a server's frame was sent for."""
+    kind, method = frame.message.kind, frame.message.method
+    if frame.direction == "to-server":
+        return kind == "request" and by.direction == "to-client" and by.seq < frame.seq
+    if kind not in ("request", "notification") or method in LINK_OWNED:
+        return False
+    owner = correlation.owner(by)
+    during = owner is not None and owner.link == frame.link and owner.direction == "to-server" and owner.method in ROUTED
+    return by.seq == frame.seq or (during and by.seq < frame.seq)
+
+
+def _recorded(record: Cause, frames: Mapping[int, Frame], correlation: Correlation) -> tuple[Exchange | None, Evidence]:
+    if record.by == record.frame:
+        return None, "ambiguous"
+    return correlation.owner(frames[record.by]), record.evidence
 
 
 class Routes(Sequence[Hop]):

@@ -22,17 +22,16 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def require_json(data: bytes) -> None:
-    """Refuse what is no JSON. The standard parser is quickest; what it refuses for size is read again token by token.
+    """Refuse what is no JSON. The standard parser is quickest; what it refuses, if only for size, is read again token by token.
 
     Raises:
         ValueError: The data is no JSON; the message says why.
     """
+    text = data.decode("utf-8")
     try:
-        _DECODER.decode(data.decode("utf-8"))
-    except (RecursionError, ValueError) as error:
-        if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
-            raise
-        for _ in tokens(data.decode("utf-8")):
+        _DECODER.decode(text)
+    except (RecursionError, ValueError):
+        for _ in tokens(text):
             pass
 
 

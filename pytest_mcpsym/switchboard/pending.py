@@ -1,0 +1,100 @@
+"""Raw requests of the switchboard that wait for their answers on one link, told apart from those of the SDK's client by their ids.
+
+Ids are strings that are no numbers (`"weather-3"`): the SDK's are integers, and it takes a string of digits for one of its own. What
+comes for a request that nobody waits for any more is taken too, so that the SDK's client never sees it. Pinned by
+`tests/switchboard/test_link.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from pytest_mcpsym.errors import LinkError
+from pytest_mcpsym.transport.tap import Undelivered
+from pytest_mcpsym.wire.frame import Frame, id_text
+from pytest_mcpsym.wire.splice import splice
+
+__all__ = ["Event", "Pending", "dumps", "raw_request"]
+
+Event = Frame | Undelivered | LinkError
+"""What happens to a request: progress or its answer, the news that none can come, the end of the link."""
+
+
+class Pending:
+    """The raw requests of one link. A request's progress token is its id."""
+
+    def __init__(self, link: str) -> None:
+        self._link = link
+        self._ours = re.compile(rf'"{link}-[1-9][0-9]*"')
+        self._minted = 0
+        self._waiting: dict[str, MemoryObjectSendStream[Event]] = {}
+
+    def mint(self) -> str:
+        """Return a new id, as JSON text."""
+        self._minted += 1
+        return json.dumps(f"{self._link}-{self._minted}")
+
+    @contextmanager
+    def waiting(self, ident: str) -> Generator[MemoryObjectReceiveStream[Event]]:
+        """Collect what happens to a request for as long as the block lasts."""
+        send, receive = anyio.create_memory_object_stream[Event](math.inf)
+        with send, receive:
+            self._waiting[ident] = send
+            try:
+                yield receive
+            finally:
+                del self._waiting[ident]
+
+    def take(self, frame: Frame) -> bool:
+        """Take an answer or progress that is for a raw request; return whether it was."""
+        message = frame.message
+        if message.kind in ("result", "error") or (message.kind == "invalid" and message.method is None):
+            return message.id is not None and self._hand_over(message.id, frame)
+        if message.kind == "notification" and message.method == "notifications/progress":
+            return self._hand_over(id_text(message.params.get("progressToken")), frame)
+        return False
+
+    def undelivered(self, item: Undelivered) -> bool:
+        """Take the news that an answer cannot come; return whether it was for a raw request."""
+        return self._hand_over(item.id, item)
+
+    def release(self, error: LinkError) -> None:
+        """Let nobody wait for a link that has ended."""
+        for waiter in self._waiting.values():
+            waiter.send_nowait(error)
+
+    def _hand_over(self, ident: str, event: Event) -> bool:
+        waiter = self._waiting.get(ident)
+        if waiter is not None:
+            waiter.send_nowait(event)
+        return waiter is not None or self._ours.fullmatch(ident) is not None
+
+
+def dumps(value: object) -> bytes:
+    """Serialise as the SDK does: compact, and UTF-8 unescaped; lone surrogates exist in JSON only as escapes.
+
+    Raises:
+        ValueError: The value holds a number that JSON does not know (`NaN`), or holds itself, or is nested too deeply.
+        TypeError: The value holds an object that is none of JSON's.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply to serialise") from None
+
+
+def raw_request(ident: str, method: str, params: bytes, meta: Mapping[str, object]) -> bytes:
+    """Return a request around the bytes of `params`, with what `meta` holds as its `_meta`."""
+    if meta:
+        params = splice(params, {("_meta",): dumps(meta)})
+    return b'{"jsonrpc":"2.0","id":' + ident.encode() + b',"method":' + dumps(method) + b',"params":' + params + b"}"
