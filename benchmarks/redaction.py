@@ -17,7 +17,7 @@ __all__ = ["redaction"]
 
 SECRETS = tuple((f"key-{number}", hashlib.sha256(str(number).encode()).hexdigest()) for number in range(20))
 EVERY = 10
-"""Every so manieth frame holds a secret, where any does."""
+"""One in so many frames holds a secret, where any does."""
 
 
 def redaction(effort: Effort) -> Iterator[Row]:

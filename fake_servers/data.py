@@ -1,4 +1,4 @@
-"""Deterministic data for the fakes: one seeded Faker per server, never the shared one."""
+"""Deterministic data for the fakes: one seeded Faker per server, never the shared one. Pinned by `tests/fakes/test_data.py`."""
 
 from __future__ import annotations
 

@@ -7,14 +7,14 @@ A transcript is redacted and normalised, so it is the same on every run, process
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.items import stem_of
 from pytest_mcpsym.naming import file_stem
-from pytest_mcpsym.plugin import stem_of
 from pytest_mcpsym.switchboard.views import Views
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class WireSnapshotExtension(SingleFileSnapshotExtension):
         if not isinstance(data, Views):
             raise UsageError(f"wire_snapshot compares boards, not {type(data).__name__}: assert board == wire_snapshot")
         if exclude is not None or include is not None:
-            raise UsageError("wire_snapshot takes no include= or exclude=: a transcript is whole; normalisation keeps it stable")
+            raise UsageError(
+                "wire_snapshot takes no include= or exclude=: a transcript is whole; normalisation keeps it stable"
+            )
         data.refuse_open()
         return data.transcript()
 
@@ -56,34 +58,35 @@ class WireSnapshotExtension(SingleFileSnapshotExtension):
         stem = stem_of(test_location.item)
         if isinstance(index, int):
             return f"{stem}.{index}" if index else stem
-        return file_stem(f"{stem}@{index}", f"{test_location.item.nodeid}@{index}")
+        # What other names a test will give is not known, so one that a file system could fold with another is never used as it is.
+        return f"{stem}@{file_stem(index, others=(index.swapcase(),) if index != index.lower() else ())}"
 
     @classmethod
     def matches_test_location(cls, *, test_location: PyTestLocation, snapshot_location: str) -> bool:
         """Tell whether a file belongs to a test, so that a run of other tests does not take it for unused."""
         path = Path(snapshot_location)
-        if path.parent.name != test_location.basename:
+        if path.parent.resolve() != Path(cls.dirname(test_location=test_location)).resolve():
             return False
         name = path.name.removesuffix(".wire")
         return any(name == stem or name.startswith((f"{stem}.", f"{stem}@")) for stem in _stems(test_location.item))
 
 
-def _stems(item: pytest.Item) -> set[str]:
+def _stems(item: object) -> set[str]:
     """The names that a test's files may have.
 
-    On the xdist controller syrupy has no items but stand-ins with an id, so what else the name depends on is not known there.
+    On the xdist controller syrupy has no items but stand-ins with an id, so what else the name depends on is not known there, and every
+    name that the test could have counts as its own.
     """
     if isinstance(item, pytest.Item):
         return {stem_of(item)}
-    file, *inner = item.nodeid.split("::")
-    name = ".".join(inner)
+    nodeid, name = cast("str", getattr(item, "nodeid", "")), cast("str", getattr(item, "name", ""))
+    classes = nodeid.removesuffix(name).split("::")[1:-1]
     base, bracket, parameters = name.removesuffix("]").partition("[")
     names = {name}
-    for loop in _LOOPS.intersection(parameters.split("-")) if bracket else ():
-        parts = parameters.split("-")
-        parts.remove(loop)
-        names.add(f"{base}[{'-'.join(parts)}]" if parts else base)
-    return {file_stem(each, f"{file}::{each}", others=others) for each in names for others in ((), (each.swapcase(),))}
-
-
-_LOOPS = frozenset({"asyncio", "trio"})
+    parts = parameters.split("-") if bracket else []
+    for position, part in enumerate(parts):
+        if part.startswith(("asyncio", "trio")):
+            rest = "-".join(parts[:position] + parts[position + 1 :])
+            names.add(f"{base}[{rest}]" if rest else base)
+    dotted = {".".join([*classes, each]) for each in names}
+    return {file_stem(each, others=others) for each in dotted for others in ((), (each.swapcase(),))}

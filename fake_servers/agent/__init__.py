@@ -21,7 +21,9 @@ __all__ = ["NoPlan", "Step", "agent", "plan"]
 
 def agent() -> MCPServer:
     """Return an agent server with one tool, `run`. It plans by fixed rules, so the same task and tools give the same calls."""
-    server = MCPServer("agent", version="1.0.0", log_level="WARNING", instructions="Carries out small tasks with the client's tools.")
+    server = MCPServer(
+        "agent", version="1.0.0", log_level="WARNING", instructions="Carries out small tasks with the client's tools."
+    )
 
     @server.tool(structured_output=False)
     async def run(

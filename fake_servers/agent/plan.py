@@ -1,8 +1,12 @@
 """How the agent plans without a model: fixed rules over the task's words and the tools' names and schemas.
 
-The tool is the one whose name's words all stand in the task; quoted text, else the word after "say", fills its text parameters, and the
-task's numbers fill its number parameters, in the schema's order. Where a tool takes a `program`, the call goes through it. Pinned by
-`tests/fakes/test_agent.py`.
+1. The tool is the one whose name's words all stand in the task, outside of its quotes; of several the one with the most words, then
+   the first. The link's name counts as none of them.
+2. Quoted texts, else the word after "say", else the whole task, fill the required text parameters in the schema's order. The numbers
+   outside of quotes fill the number parameters.
+3. Where the client has a tool that takes a `program`, the call goes through it as a program of one line.
+
+Pinned by `tests/fakes/test_plan.py`.
 """
 
 from __future__ import annotations
@@ -14,11 +18,15 @@ from typing import cast
 
 from mcp_types import Tool
 
+from ..code_mode.program import functions  # noqa: TID252 - the package is also loaded under an alias
+
 __all__ = ["NoPlan", "Step", "plan"]
 
-_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
+_QUOTED = re.compile(r"""(?<!\w)(?:'([^']*)'|"([^"]*)")(?!\w)""")
+"""A quote in the middle of a word is an apostrophe."""
 _SAID = re.compile(r"\bsay (\S+)", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w|\.\d)")
+_WORD = re.compile(r"[a-z0-9]+")
 
 
 class NoPlan(ValueError):
@@ -36,24 +44,31 @@ class Step:
 def plan(task: str, tools: Sequence[Tool]) -> Step:
     """Return the call that carries out a task.
 
+    Args:
+        task: The task, in words.
+        tools: What the client offers, in its order.
+
     Raises:
         NoPlan: No tool's name stands in the task; the message names the tools.
     """
-    words = set(re.findall(r"[a-z0-9]+", task.lower()))
-    fitting = [tool for tool in tools if _words(tool) <= words and not _takes_program(tool)]
+    words = set(_WORD.findall(_QUOTED.sub(" ", task).lower()))
+    fitting = [tool for tool in tools if _words(tool) and _words(tool) <= words and not _takes_program(tool)]
     if not fitting:
-        raise NoPlan(f"no tool for {task!r}; say which one to use: {', '.join(tool.name for tool in tools) or 'the client offers none'}")
+        offered = ", ".join(tool.name for tool in tools) or "the client offers none"
+        raise NoPlan(f"no tool for {task!r}; say which one to use: {offered}")
     chosen = max(fitting, key=lambda tool: len(_words(tool)))
     arguments = dict(_fill(chosen, task))
     runner = next((tool for tool in tools if _takes_program(tool)), None)
     if runner is None:
         return Step(chosen.name, arguments)
+    function = next(name for name, tool in functions(tool.name for tool in tools).items() if tool == chosen.name)
     call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return Step(runner.name, {"program": f"{re.sub(r'[^A-Za-z0-9]', '_', chosen.name)}({call})"})
+    return Step(runner.name, {"program": f"{function}({call})"})
 
 
-def _words(tool: Tool) -> set[str]:
-    return set(re.findall(r"[a-z0-9]+", tool.name.partition("__")[2].lower()))
+def _words(tool: Tool) -> frozenset[str]:
+    link, separator, name = tool.name.partition("__")
+    return frozenset(_WORD.findall((name if separator else link).lower()))
 
 
 def _properties(tool: Tool) -> Mapping[str, Mapping[str, object]]:
@@ -67,7 +82,7 @@ def _takes_program(tool: Tool) -> bool:
 def _fill(tool: Tool, task: str) -> Iterator[tuple[str, object]]:
     required = cast("list[str]", tool.input_schema.get("required", []))
     texts = [first or second for first, second in _QUOTED.findall(task)] or _SAID.findall(task) or [task]
-    numbers = [float(number) if "." in number else int(number) for number in _NUMBER.findall(task)]
+    numbers = [float(number) if "." in number else int(number) for number in _NUMBER.findall(_QUOTED.sub(" ", task))]
     for name, schema in _properties(tool).items():
         if schema.get("type") in ("number", "integer") and numbers:
             yield name, numbers.pop(0)

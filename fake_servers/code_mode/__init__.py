@@ -15,14 +15,16 @@ from pydantic import Field
 
 from pytest_mcpsym.symmetric import peer
 
-from .program import ProgramError, run_program
+from .program import ProgramError, functions, run_program
 
-__all__ = ["ProgramError", "code_mode", "run_program"]
+__all__ = ["ProgramError", "code_mode", "functions", "run_program"]
 
 
 def code_mode() -> MCPServer:
     """Return a code-mode server with one tool, `run`."""
-    server = MCPServer("code-mode", version="1.0.0", log_level="WARNING", instructions="Runs straight-line programs over the client's tools.")
+    server = MCPServer(
+        "code-mode", version="1.0.0", log_level="WARNING", instructions="Runs straight-line programs over the client's tools."
+    )
 
     @server.tool(structured_output=False)
     async def run(
@@ -30,7 +32,7 @@ def code_mode() -> MCPServer:
     ) -> str:
         """Run a program in which each granted tool is a function with keyword arguments; answers with its last value."""
         client = peer(context)
-        granted = {_identifier(tool.name): tool.name for tool in await client.list_tools()}
+        granted = functions(tool.name for tool in await client.list_tools())
 
         async def call(name: str, arguments: dict[str, object]) -> object:
             result = await client.call_tool(granted[name], arguments)
@@ -45,11 +47,6 @@ def code_mode() -> MCPServer:
         return value if isinstance(value, str) else json.dumps(value)
 
     return server
-
-
-def _identifier(name: str) -> str:
-    """A tool's name as Python writes it: `everything__get-sum` is called `everything__get_sum`."""
-    return "".join(character if character.isalnum() else "_" for character in name)
 
 
 def _value(result: CallToolResult) -> object:

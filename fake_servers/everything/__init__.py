@@ -5,14 +5,16 @@ See README.md beside this file. Pinned by `tests/fakes/test_everything.py`.
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp_types import LoggingLevel
 from pydantic import Field
 
-from ..data import seeded
+from ..data import seeded  # noqa: TID252 - the package is also loaded under an alias
 
 __all__ = ["RESOURCES", "everything"]
 
@@ -31,7 +33,9 @@ def everything(*, seed: int = 0) -> MCPServer:
     """
     faker = seeded("everything", seed)
     texts = [faker.paragraph() for _ in range(RESOURCES)]
-    server = MCPServer("everything", version="1.0.0", log_level="WARNING", instructions="One of each thing that MCP has, for tests.")
+    server = MCPServer(
+        "everything", version="1.0.0", log_level="WARNING", instructions="One of each thing that MCP has, for tests."
+    )
     _add_tools(server)
     _add_resources(server, texts)
     _add_prompts(server)
@@ -71,7 +75,11 @@ def _add_tools(server: MCPServer) -> None:
     @server.tool(name="send-log", structured_output=False)
     async def send_log(context: Context, message: str, level: LoggingLevel = "info") -> str:
         """Send one log message to the client."""
-        await context.log(level, message)  # pyright: ignore[reportDeprecated] - deprecated in 2026-07-28, and tested in both eras
+        with warnings.catch_warnings():
+            # The SDK warns because 2026-07-28 deprecates logging; a test that turns warnings into errors has not asked for that.
+            warnings.simplefilter("ignore", MCPDeprecationWarning)
+            sending = context.log(level, message)  # pyright: ignore[reportDeprecated] - logging is what this tool is for
+        await sending
         return f"Logged at {level}."
 
 
@@ -98,5 +106,5 @@ def _add_prompts(server: MCPServer) -> None:
 
 
 def _number(value: float) -> str:
-    """A number as JavaScript would write it: without a fraction where there is none."""
-    return str(int(value)) if value.is_integer() else str(value)
+    """A number without a fraction where there is none, as JavaScript would write it."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e21 else str(value)

@@ -1,8 +1,8 @@
 """What a check is, and what it finds.
 
-A check is a pure function from a `View` of a wire log to findings. `check` makes one out of a function and registers it nowhere;
-a `Registry` is a frozen collection that names its checks outright, so no import decides what runs. A check that raises hides
-nothing: it becomes a finding `check:crashed` beside all others. Pinned by `tests/checks/test_registry.py`.
+A check is a pure function from a `View` of a wire log to findings. `check` makes one out of a function and registers it
+nowhere; a `Registry` is a frozen collection that names its checks outright, so no import decides what runs. A check that raises
+hides nothing: it becomes a finding `check:crashed` beside all others. Pinned by `tests/checks/test_registry.py`.
 """
 
 from __future__ import annotations

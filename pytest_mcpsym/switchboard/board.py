@@ -197,7 +197,7 @@ class Board(Views):
     """A board on an event loop of its own, in a thread of its own; every call blocks."""
 
     def __init__(
-        self, engine: Engine, log: WireLog, host: Host, rules: Rules, close: Callable[[], None], portal: BlockingPortal
+        self, engine: Engine, log: WireLog, host: Host, rules: Rules, close: Callable[[], None], *, portal: BlockingPortal
     ) -> None:
         super().__init__(log, host, rules)
         self._engine = engine

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, cast
+from typing import Final, Self, cast
 
 import anyio
 import anyio.abc
@@ -20,7 +19,7 @@ from mcp_types import CallToolResult, Tool
 from pydantic import ValidationError
 
 from pytest_mcpsym.errors import LinkError, LinkNameError, UsageError
-from pytest_mcpsym.switchboard.failure import root_cause
+from pytest_mcpsym.switchboard.failure import first_fault, root_cause
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.invoke import invoke
 from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress
@@ -96,11 +95,11 @@ class Engine:
         self.links: dict[str, Link] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
 
-    async def __aenter__(self) -> Engine:
+    async def __aenter__(self) -> Self:
         router = Router(self.links, self._host, self._log, self._settings)
         for name, spec in self._specs.items():
             tap = Tap(self._log, name)
-            link = Link(name, spec, tap, self._host, router.serve, self._settings, self._rules)
+            link = Link(name, spec, tap, self._host, router.serve, settings=self._settings, rules=self._rules)
             transport = "http" if spec.transport == "sockets" else spec.transport
             tap.note("open", transport=transport, era=link.era, target=spec.label)
             self.links[name] = link
@@ -152,8 +151,8 @@ class Engine:
             LinkError: The link is dead or died, or the answer is no tool result.
         """
         peer, separator, tool = name.partition(SEPARATOR)
-        if not separator or not tool:
-            raise UsageError(f"{name!r} is no routed name; they look like {SEPARATOR.join((peer or 'link', tool or 'tool'))!r}")
+        if not peer or not separator or not tool:
+            raise UsageError(f"{name!r} is no routed name; they look like {self._example(peer, tool)!r}")
         link = self.link(peer)
         params = _json({"name": tool, "arguments": arguments or {}}, "arguments")
         if options.meta:
@@ -164,11 +163,15 @@ class Engine:
         try:
             return CallToolResult.model_validate(parse_json(body), by_name=False)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
             raise LinkError(
-                peer, "failed", f"frame {answer.frame.seq} answers tools/call with no CallToolResult: {where}: {first['msg']}"
+                peer, "failed", f"frame {answer.frame.seq} answers tools/call with no CallToolResult: {first_fault(error)}"
             ) from None
+
+    def _example(self, peer: str, tool: str) -> str:
+        """A routed name that may be what a wrong one meant: `echo` may be a tool, or the name of a link."""
+        if peer in self.links:
+            return SEPARATOR.join((peer, tool or "tool"))
+        return SEPARATOR.join((next(iter(self.links), "link"), tool or peer or "tool"))
 
     async def _invoke(self, link: Link, params: bytes, options: CallOptions) -> Answer:
         return await invoke(
@@ -213,7 +216,7 @@ def _json(value: Mapping[str, object], what: str) -> bytes:
     try:
         return dumps(value)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"these {what} cannot be sent as JSON: {error}") from None
+        raise UsageError(f"the {what} cannot be sent as JSON: {error}") from None
 
 
 def _reporting(progress: Progress | None) -> OnProgress | None:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import cast
 
+from mcp import MCPError
+from pydantic import ValidationError
+
 from pytest_mcpsym.errors import LinkError, LinkFailure, McpsymError
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.redact import Redactor, Rules, redact
 
-__all__ = ["Obituary", "root_cause"]
+__all__ = ["Obituary", "first_fault", "root_cause"]
 
 _SHOWN_LINES = 5
 _SHOWN_BYTES = 200
@@ -21,6 +24,13 @@ def root_cause(error: BaseException) -> BaseException:
     """Return what an exception group is about: the first error of ours in it, else the first of all."""
     leaves = list(_leaves(error))
     return next((leaf for leaf in leaves if isinstance(leaf, McpsymError)), leaves[0])
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return where a message first departs from its schema, and how."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 class Obituary:
@@ -45,7 +55,14 @@ class Obituary:
         if isinstance(cause, LinkError):
             cause.args = (Redactor(self._rules).text(str(cause)),)
             return cause
-        said = str(cause) if isinstance(cause, McpsymError) else f"{type(cause).__name__}: {cause}"
+        if isinstance(cause, McpsymError):
+            said = str(cause)
+        elif isinstance(cause, MCPError):
+            said = f"{self._label} answered with an error: {cause.message} ({cause.code})"
+        elif isinstance(cause, ValidationError):
+            said = f"{self._label} does not speak as the protocol says: {first_fault(cause)}"
+        else:
+            said = f"{self._label}: {type(cause).__name__}: {cause}"
         return self._error("failed", said + self._evidence())
 
     def refused(self, message: str) -> LinkError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 from mcp.client.session import ClientRequestContext
 from mcp_types import (
@@ -27,7 +27,11 @@ from mcp_types import (
     TextContent,
 )
 
+from pytest_mcpsym.errors import UsageError
+
 __all__ = ["Host", "Model", "User"]
+
+_ACTIONS: Final = ("accept", "decline", "cancel")
 
 _Asked = TypeVar("_Asked")
 _Given = TypeVar("_Given")
@@ -98,7 +102,15 @@ class User:
         Args:
             turns: A dict accepts with that content, `"accept"`, `"decline"` and `"cancel"` do that without, an `ElicitResult` is sent as
                 it is, a function gets the request's params and returns one of these.
+
+        Raises:
+            UsageError: A text is none of the three actions.
         """
+        for turn in turns:
+            if isinstance(turn, str) and turn not in _ACTIONS:
+                raise UsageError(
+                    f"{turn!r} is no action; a user says {', '.join(map(repr, _ACTIONS))}, or a dict to accept with content"
+                )
         self._turns.add(*turns)
 
     def answer(self, params: ElicitRequestParams) -> ElicitResult | ErrorData:
@@ -148,7 +160,9 @@ class Host:
         return self._roots()
 
     def _roots(self) -> ListRootsResult:
-        return ListRootsResult.model_validate({"roots": [root if isinstance(root, Root) else {"uri": root} for root in self.roots]})
+        return ListRootsResult.model_validate(
+            {"roots": [root if isinstance(root, Root) else {"uri": root} for root in self.roots]}
+        )
 
 
 def _unscripted(method: str, remedy: str) -> ErrorData:

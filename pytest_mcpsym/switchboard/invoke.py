@@ -20,6 +20,7 @@ from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, ErrorData, InputRequired
 from pydantic import ValidationError
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError
+from pytest_mcpsym.switchboard.failure import first_fault
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress
 from pytest_mcpsym.switchboard.pending import dumps
@@ -138,9 +139,9 @@ def _ask(link: Link, host: Host, answer: Answer) -> dict[str, object]:
     try:
         asked = InputRequiredResult.model_validate(parse_json(answer.body), by_name=False)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise LinkError(link.name, "failed", f"frame {answer.frame.seq} is no InputRequiredResult: {where}: {first['msg']}") from None
+        raise LinkError(
+            link.name, "failed", f"frame {answer.frame.seq} is no InputRequiredResult: {first_fault(error)}"
+        ) from None
     answers: dict[str, object] = {}
     for key, request in (asked.input_requests or {}).items():
         given = host.answer(request)

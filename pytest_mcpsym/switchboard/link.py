@@ -36,7 +36,6 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError
-from pytest_mcpsym.symmetric.names import CAPABILITY, IDENTIFIER
 from pytest_mcpsym.switchboard import loops
 from pytest_mcpsym.switchboard.connect import connect
 from pytest_mcpsym.switchboard.failure import Obituary, root_cause
@@ -45,6 +44,7 @@ from pytest_mcpsym.switchboard.pending import Event, Pending, dumps, raw_request
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.streams import LinkTransport
 from pytest_mcpsym.switchboard.target import Era, LinkSpec
+from pytest_mcpsym.symmetric.names import CAPABILITY, IDENTIFIER
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.redact import Rules
@@ -95,7 +95,9 @@ Serve = Callable[["Link", Frame, str], Awaitable[bytes]]
 class Link:
     """One link of an open board. Made and run by the switchboard."""
 
-    def __init__(self, name: str, spec: LinkSpec, tap: Tap, host: Host, serve: Serve, settings: Settings, rules: Rules) -> None:
+    def __init__(
+        self, name: str, spec: LinkSpec, tap: Tap, host: Host, serve: Serve, *, settings: Settings, rules: Rules
+    ) -> None:
         self.name = name
         self.spec = spec
         self.era: Era = spec.era or settings.era
@@ -147,7 +149,9 @@ class Link:
                 raise self._obituary.silent(limit)
         except Exception as error:
             if not opened:
-                raise self._opening_failure(error) from error
+                cause = root_cause(error)
+                failure = self._opening_failure(error)
+                raise failure from (cause.__cause__ if cause is failure else cause)
             self.failure = self.failure or self._obituary.explain(error)
         finally:
             self._client = None
@@ -223,9 +227,7 @@ class Link:
         await self._cancel(ident, sent, f"timed out after {limit:g} s")
         raise AnswerTimeout(self.name, method, limit, sent.seq if sent else None)
 
-    async def _answer(
-        self, what: str, events: MemoryObjectReceiveStream[Event], on_progress: OnProgress | None
-    ) -> Answer:
+    async def _answer(self, what: str, events: MemoryObjectReceiveStream[Event], on_progress: OnProgress | None) -> Answer:
         """Wait for the answer to one request, telling of progress on the way."""
         async for event in events:
             if isinstance(event, LinkError):
@@ -353,7 +355,7 @@ class Link:
                     member = await self._serve(self, frame, str(frame.message.method))
                 except MCPError as error:
                     member = b'"error":' + dumps(error.error.model_dump(mode="json", exclude_none=True))
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - whatever a scripted turn raises is the server's answer
                     member = b'"error":' + dumps({"code": INTERNAL_ERROR, "message": f"{type(error).__name__}: {error}"})
                 await self.notify(b'{"jsonrpc":"2.0","id":' + ident.encode() + b"," + member + b"}")
         finally:

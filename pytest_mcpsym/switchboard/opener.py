@@ -6,8 +6,8 @@ Pinned by `tests/switchboard/test_board.py` and `tests/plugin/test_runners.py`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import cast
@@ -59,7 +59,7 @@ class Opener:
         links: Mapping[str, object],
         era: Era | Mapping[str, Era] | None,
         settings: Settings,
-        opened: Callable[[Views], None] = lambda board: None,
+        opened: Callable[[Views], None] = lambda _: None,
     ) -> None:
         check_names(links)
         eras = _eras(links, era)
@@ -83,11 +83,8 @@ class Opener:
         owner = Owner(engine)
 
         async def close() -> None:
-            in_flight = self._in_flight()
-            try:
+            with self._settling(engine, board):
                 await owner.stop()
-            finally:
-                self._settle(engine, board, in_flight)
 
         board = AsyncBoard(engine, self._log, self._host, self._rules, close)
         self._opened(board)
@@ -117,14 +114,10 @@ class Opener:
             kept = ExitStack()
 
             def close() -> None:
-                in_flight = self._in_flight()
-                try:
-                    with kept:
-                        portal.call(owner.stop)
-                finally:
-                    self._settle(made, board, in_flight)
+                with self._settling(made, board), kept:
+                    portal.call(owner.stop)
 
-            board = Board(made, self._log, self._host, self._rules, close, portal)
+            board = Board(made, self._log, self._host, self._rules, close, portal=portal)
             self._opened(board)
             self._board = board
             stack.callback(board.seal)
@@ -155,18 +148,24 @@ class Opener:
         handled = sys.exc_info()[1]
         return handled if handled is not self._handled else None
 
-    def _settle(self, engine: Engine, board: Views, in_flight: BaseException | None) -> None:
-        """After closing: raise what broke in the background, then (outside pytest) what the checks found. Mask nothing."""
+    @contextmanager
+    def _settling(self, engine: Engine, board: Views) -> Generator[None]:
+        """Close inside this block: raise what broke in the background, then (outside pytest) what the checks found. Mask nothing."""
+        in_flight = self._in_flight()
+        try:
+            yield
+        except Exception as error:
+            if in_flight is None:
+                raise
+            in_flight.add_note(f"closing the board failed too: {error}")
         failure = next((failure for failure in engine.failures if not failure.raised), None)
         if in_flight is not None:
-            if failure is not None and failure is not in_flight:
+            if failure is not None:
                 in_flight.add_note(str(failure))
-            raise_again = sys.exc_info()[1] if False else None
-            return
-        if failure is not None:
+        elif failure is not None:
             failure.raised = True
             raise failure
-        if self._settings.fail_on_findings:
+        elif self._settings.fail_on_findings:
             verdict = judge([board])
             if verdict.failed:
                 raise FindingsError(verdict.text)
@@ -175,12 +174,16 @@ class Opener:
 def _eras(links: Mapping[str, object], era: Era | Mapping[str, Era] | None) -> dict[str, Era]:
     if era is None:
         return {}
+    if not isinstance(cast("object", era), (str, Mapping)):
+        raise UsageError(f"era= takes 'handshake', 'modern' or a mapping of link names to these, not {type(era).__name__}")
     eras: dict[str, str] = dict.fromkeys(links, era) if isinstance(era, str) else dict(era)
     for name, value in eras.items():
         if name not in links:
             raise UsageError(f"era= names {name!r}, which is no link of this board (links: {', '.join(links) or 'none'})")
         if value == "both":
-            raise UsageError("era='both' parametrises the test, so it is for the marker, ini mcp_era or --mcp-era; here give one era")
+            raise UsageError(
+                "era='both' parametrises the test, so it is for the marker, ini mcp_era or --mcp-era; here give one era"
+            )
         if value not in ("handshake", "modern"):
             raise UsageError(f"era={value!r} is no era; use 'handshake' or 'modern'")
     return cast("dict[str, Era]", eras)

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 
 import anyio
 
+from pytest_mcpsym.errors import McpsymError
 from pytest_mcpsym.switchboard import loops
 
 __all__ = ["Owner"]
@@ -55,13 +56,17 @@ class Owner:
         """Leave the context manager and wait for it; raise what leaving it raised. Bounded, whatever the held thing does."""
         self._stop.set()
         try:
-            with anyio.fail_after(END_GRACE):
+            with anyio.move_on_after(END_GRACE):
                 await self._done.wait()
-        except BaseException:
-            self._scope.cancel()
-            with anyio.move_on_after(END_GRACE, shield=True):
-                await self._done.wait()
-            raise
+        finally:
+            if not self._done.is_set():
+                self._scope.cancel()
+                with anyio.move_on_after(END_GRACE, shield=True):
+                    await self._done.wait()
+        if not self._done.is_set():
+            raise McpsymError(
+                f"the board did not close within {2 * END_GRACE:g} s: something in this process ignores its cancellation"
+            )
         if self._error is not None:
             raise self._error
 
@@ -71,7 +76,7 @@ class Owner:
                 async with self._held:
                     self._ready.set()
                     await self._stop.wait()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is raised in the task that waits
             self._error = error
         except asyncio.CancelledError:  # The loop is being torn down; whoever waits must not wait for ever.
             self._error = RuntimeError("the event loop ended while the board was open")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
+from typing import Self
 
 import anyio
 from mcp.shared.message import SessionMessage
@@ -37,7 +38,7 @@ class _Reads(_Stream):
     async def receive(self) -> SessionMessage | Exception:
         return await self._read()
 
-    def __aiter__(self) -> _Reads:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> SessionMessage | Exception:
@@ -46,7 +47,7 @@ class _Reads(_Stream):
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
 
-    async def __aenter__(self) -> _Reads:
+    async def __aenter__(self) -> Self:
         return self
 
 
@@ -57,7 +58,7 @@ class _Writes(_Stream):
     async def send(self, item: SessionMessage, /) -> None:
         await self._write(item)
 
-    async def __aenter__(self) -> _Writes:
+    async def __aenter__(self) -> Self:
         return self
 
 

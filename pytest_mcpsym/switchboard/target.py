@@ -13,14 +13,15 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol, cast, runtime_checkable
 
+from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 from pytest_mcpsym.errors import TargetError, UsageError
+from pytest_mcpsym.wire.redact import Redactor, Rules
 
 __all__ = ["Era", "LinkSpec", "Transport", "describe", "link"]
 
@@ -72,11 +73,14 @@ class LinkSpec:
     def label(self) -> str:
         """One line that names the target, without its credentials."""
         if isinstance(self.target, StdioServerParameters):
-            return shlex.join([self.target.command, *self.target.args])
+            return self._redacted(shlex.join([self.target.command, *self.target.args]))
         if isinstance(self.target, str):
-            return self.target
+            return self._redacted(self.target)
         name = getattr(self.target, "name", None)
         return f"{type(self.target).__name__} {name!r}" if isinstance(name, str) else type(self.target).__name__
+
+    def _redacted(self, text: str) -> str:
+        return Redactor(Rules(secrets=self.secrets)).text(text)
 
     @property
     def secrets(self) -> tuple[tuple[str, str], ...]:
@@ -95,7 +99,7 @@ def link(
     cwd: str | Path | None = None,
     json_response: bool = False,
     stateless: bool = False,
-    path: str = "/mcp",
+    path: str | None = None,
 ) -> LinkSpec:
     """Describe a link in more detail than its target alone does.
 
@@ -109,7 +113,7 @@ def link(
         cwd: Working directory for a command.
         json_response: Over HTTP, a server object answers with JSON instead of an event stream.
         stateless: Over HTTP, a server object keeps no sessions.
-        path: Path of the MCP endpoint of an ASGI app.
+        path: Path of the MCP endpoint of an ASGI app; default `/mcp`.
 
     Raises:
         TargetError: No link can be made from the target.
@@ -130,7 +134,16 @@ def link(
         raise UsageError(f"env= and cwd= are for commands; {spec.label} is reached over {spec.transport}")
     if spec.headers and spec.transport not in ("http", "sockets"):
         raise UsageError(f"headers= are for HTTP; {spec.label} is reached over {spec.transport}")
-    return replace(spec, json_response=json_response, stateless=stateless, path=path)
+    spec = replace(spec, json_response=json_response or base.json_response, stateless=stateless or base.stateless)
+    is_served = lowlevel(spec.target) is not None and spec.transport != "memory"
+    if (spec.json_response or spec.stateless) and not is_served:
+        raise UsageError(
+            f"json_response= and stateless= are for a server object over HTTP (transport='http' or 'sockets'); "
+            f"{spec.label} is reached over {spec.transport}"
+        )
+    if path is not None and not _is_asgi(spec.target):
+        raise UsageError(f"path= is for ASGI apps; {spec.label} is none")
+    return spec if path is None else replace(spec, path=path)
 
 
 def _choose(base: LinkSpec, wanted: Transport | None) -> Transport:
@@ -162,9 +175,11 @@ def describe(target: object) -> LinkSpec:
         return LinkSpec("memory", target)
     if _is_asgi(target):
         return LinkSpec("http", target)
-    if callable(target):
+    if inspect.isroutine(target) or inspect.isclass(target):
         name = getattr(target, "__name__", type(target).__name__)
         raise TargetError(f"{name} is a function or class, not a server: call it, as in switchboard(name={name}())")
+    if isinstance(target, Client):
+        raise TargetError("a Client is no server: give what it was made from; board.client(name) is the client of a link")
     raise TargetError(f"no link can be made from {type(target).__name__} {target!r:.80}; give {_ACCEPTED}")
 
 
@@ -188,17 +203,31 @@ def _imported(text: str) -> LinkSpec:
     module_name, _, path = text.partition(":")
     found = _import(module_name, text)
     for attribute in path.split("."):
-        if not hasattr(found, attribute):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError:
             near = difflib.get_close_matches(attribute, dir(found), 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise TargetError(f"{text!r}: {module_name} has no attribute {attribute!r}{hint}")
-        found = getattr(found, attribute)
+            raise TargetError(f"{text!r}: {module_name} has no attribute {attribute!r}{hint}") from None
+        except Exception as error:
+            raise TargetError(f"{text!r}: reading {attribute!r} failed with {type(error).__name__}: {error}") from error
+    if inspect.iscoroutinefunction(found) and not _is_asgi(found):
+        raise TargetError(f"{text!r} is an async function; name a server, or a plain function that returns one")
     if inspect.isfunction(found) and not _is_asgi(found):
-        found = found()
+        found = _made(found, text)
+    if isinstance(found, str):
+        raise TargetError(f"{text!r} is the text {found!r:.80}, not a server; give the text itself if it is a URL or a command")
     try:
         return describe(found)
     except TargetError as error:
         raise TargetError(f"{text!r}: {error}") from None
+
+
+def _made(factory: Callable[[], object], text: str) -> object:
+    try:
+        return factory()
+    except Exception as error:
+        raise TargetError(f"{text!r}: calling it failed with {type(error).__name__}: {error}") from error
 
 
 def _import(module_name: str, text: str) -> object:
@@ -210,8 +239,10 @@ def _import(module_name: str, text: str) -> object:
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise TargetError(f"{text!r}: there is no module {error.name!r}; 'module:attribute' is looked up as an import") from None
-    except Exception as error:
+        raise TargetError(
+            f"{text!r}: there is no module {error.name!r}; 'module:attribute' is looked up as an import"
+        ) from error
+    except (Exception, SystemExit) as error:
         raise TargetError(f"{text!r}: importing {module_name} failed with {type(error).__name__}: {error}") from error
     finally:
         if added and here in sys.path:
@@ -236,19 +267,13 @@ def lowlevel(target: object) -> Runnable | None:
 
 
 def _is_asgi(target: object) -> bool:
-    """Tell an ASGI 3 application: a coroutine callable of (scope, receive, send)."""
+    """Tell an ASGI 3 application: an async function of (scope, receive, send), or an object that is called with these."""
     if inspect.isclass(target) or not callable(target):
         return False
-    call = target if inspect.isfunction(target) or inspect.ismethod(target) else getattr(target, "__call__", None)  # noqa: B004 - the bound method is needed, not whether it exists
-    if not inspect.iscoroutinefunction(call):
+    if inspect.isroutine(target) and not inspect.iscoroutinefunction(target):
         return False
     try:
-        return len(inspect.signature(cast("Asgi", target)).parameters) == 3
+        inspect.signature(cast("Asgi", target)).bind("scope", "receive", "send")
     except (TypeError, ValueError):
         return False
-
-
-class FastMCPLike(Protocol):
-    """What FastMCP has beside the low-level server: a lifespan of its own."""
-
-    def _lifespan_manager(self) -> AbstractAsyncContextManager[None]: ...
+    return True

@@ -136,7 +136,9 @@ class Views:
             UsageError: The board is open.
         """
         if not self._closed:
-            raise UsageError(f"this board is still open and its log still grows; close it first: {self._close_hint}, or leave its block")
+            raise UsageError(
+                f"this board is still open and its log still grows; close it first: {self._close_hint}, or leave its block"
+            )
 
     def __eq__(self, other: object) -> bool:
         """Leave the comparison to the other side (a snapshot), once the log cannot grow any more."""

@@ -34,6 +34,7 @@ __all__ = ["NotSymmetric", "Peer", "peer"]
 
 _ResultT = TypeVar("_ResultT", bound=Result)
 
+
 class RequestContext(Protocol):
     """The part of the SDK's per-request context that is needed here."""
 
@@ -143,6 +144,8 @@ def peer(context: object) -> Peer:
     if capabilities is None or IDENTIFIER not in (capabilities.extensions or {}):
         raise NotSymmetric(f"the client did not declare {IDENTIFIER}: it offers no tools to servers", modern=modern)
     if modern or request.request_id is None or not session.can_send_request:
-        why = "mirrored requests need the handshake era and a two-way stream (over HTTP: sessions, and event streams as answers)"
+        why = (
+            "mirrored requests need the handshake era and a two-way stream (over HTTP: sessions, and event streams as answers)"
+        )
         raise NotSymmetric(why, modern=modern)
     return Peer(session, request.request_id)

@@ -8,7 +8,8 @@ notes: `request`, `response` and `closed`, with a `reason` where it failed.
 `send` returns when a request was written, or when a notification or response was accepted, so what is sent in sequence arrives in
 sequence; answers are never waited for. Inbound messages wait in an unbounded buffer, because a reader that also sends must not be
 able to deadlock. After `notifications/initialized` the standalone event stream is opened, and `send` waits for it for a moment, so
-that nothing the server announces next is lost. All tasks end with the `open_http` block. Pinned by `tests/transport/test_http.py`.
+that nothing the server announces next is lost. All tasks end with the `open_http` block. Pinned by `tests/transport/test_http.py`
+and `tests/transport/test_http_odd.py`.
 """
 
 from __future__ import annotations

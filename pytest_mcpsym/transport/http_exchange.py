@@ -1,7 +1,7 @@
 """One HTTP exchange of a Streamable HTTP link: its request, its redirects, its response, and the `http` notes about them.
 
 Redirects are followed where they keep method, body and origin (307 and 308 alone), because headers and body were meant for one
-endpoint. Pinned by `tests/transport/test_http.py`.
+endpoint. Pinned by `tests/transport/test_http.py` and `tests/transport/test_http_odd.py`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Correlation: which frames of a log form one exchange, and which fit nowhere.
 
-An exchange is a request with what belongs to it on its link: its answer, its progress, its cancellations. `correlate` reads a log
-once, in order, and never raises for what a peer sent: what breaks the protocol is an `Anomaly` that names the frames which prove
-it. Ids and progress tokens are compared with their JSON type, so `5` and `"5"` are strangers. The cost is linear in the log.
-Pinned by `tests/wire/test_exchange.py`.
+An exchange is a request with what belongs to it on its link: its answer, its progress, its cancellations. `correlate` reads a
+log once, in order, and never raises for what a peer sent: what breaks the protocol is an `Anomaly` that names the frames which
+prove it. Ids and progress tokens are compared with their JSON type, so `5` and `"5"` are strangers. The cost is linear in the
+log. Pinned by `tests/wire/test_exchange.py`.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def token_text(value: object) -> str | None:
 
 # The states of one exchange. An answer may cross a cancellation on its way, so an answer to a cancelled request is legal once
 # (basic/utilities/cancellation, "Timing Considerations"), and so is progress before it. A cancellation may come too late in the
-# same way: it changes nothing. An answer ends progress, unless it is a task handle: progress then goes on with the same token for
-# as long as the task does (basic/utilities/tasks, "Progress"). Whatever breaks these rules leaves the state as it is, still
+# same way: it changes nothing. An answer ends progress, unless it is a task handle: progress then goes on with the same token
+# for as long as the task does (basic/utilities/tasks, "Progress"). Whatever breaks these rules leaves the state as it is, still
 # belongs to the exchange and is an anomaly.
 
 _Phase = Literal["open", "result", "task", "error", "cancelled", "cancelled-answered"]

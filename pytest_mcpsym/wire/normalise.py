@@ -1,22 +1,23 @@
 """The normal form of a log: what stays the same when the same thing happens again.
 
-Entries come in canonical order (`pytest_mcpsym.wire.order`), numbered anew, at time zero. Values that differ from run to run are
-replaced where the protocol puts them, and nowhere else; all other bytes of a frame stay as they are.
+Entries come in canonical order (`pytest_mcpsym.wire.order`), numbered anew, at time zero. Values that differ from run to run
+are replaced where the protocol puts them, and nowhere else; all other bytes of a frame stay as they are.
 
 | where | becomes |
 |---|---|
-| `id` of requests and answers; `requestId`; `dev.mcpsym/cause` and `subscriptionId` in `_meta` | number of the request on its link and in its direction, from 1 |
-| `progressToken` | number of the token on its link and in its direction, from 1 |
+| `id`, `requestId`; `dev.mcpsym/cause` and `subscriptionId` in `_meta` | number of the request on its link and way, from 1 |
+| `progressToken` | number of the token on its link and way, from 1 |
 | an id or token that fits no request | `"<unknown:n>"` |
-| `taskId`, cursors, `elicitationId`, `requestState`, `continuation`, `traceparent`, `tracestate`, `baggage` | `"<task:n>"`, `"<cursor:n>"`, …: one number for each value |
+| `taskId`, cursors, `elicitationId`, `requestState`, `continuation` | `"<task:n>"`, `"<cursor:n>"`, …: one number per value |
+| `traceparent`, `tracestate`, `baggage` | `"<trace:n>"` |
 | `createdAt`, `lastUpdatedAt`, `lastModified` | `"<time>"`: whether two times fall together is chance |
 | `deadlineMs` of a budget | `"<ms>"` |
 | HTTP: exchange numbers, `mcp-session-id`, event ids, ports | numbers from 1, `<session:n>`, `<event:n>`, `<port>` |
-| HTTP: `date`, `content-length`, `user-agent`, `server`, `connection`, `accept-encoding`, `transfer-encoding` | left out |
+| HTTP: `date`, `content-length`, `user-agent`, `server` and the headers of one connection | left out |
 
-The normal form of a normal form is itself. Ids that name the same request stay the same, so whatever `correlate` and `routes` say of
-a log, they say of its normal form, save that ids reused in flight are told apart and that requests cancelled by closing an HTTP
-stream are open. Pinned by `tests/wire/test_normalise.py`.
+The normal form of a normal form is itself. Ids that name the same request stay the same, so whatever `correlate` and `routes`
+say of a log, they say of its normal form, save that ids reused in flight are told apart and that requests cancelled by closing
+an HTTP stream are open. Pinned by `tests/wire/test_normalise.py`.
 """
 
 from __future__ import annotations
@@ -83,9 +84,10 @@ def _kinds(message: Message, asked: str | None) -> Iterator[tuple[_Path, str]]:
         return
     root = "result" if message.kind == "result" else "params"
     meta = (root, "_meta")
-    for key in _TRACE:
-        yield (*meta, key), "trace"
-    yield (*meta, _RELATED_TASK, "taskId"), "task"
+    if message.meta:
+        for key in _TRACE:
+            yield (*meta, key), "trace"
+        yield (*meta, _RELATED_TASK, "taskId"), "task"
     if root == "result":
         yield from _kinds_of_result(message, asked)
         return

@@ -9,10 +9,11 @@
    requests that its server sent meanwhile with what belongs to them, further legs, and its answer. A routed request of a server
    whose cause is ambiguous is a route of its own.
 
-Only the order of arrival on one link decides anything; orders across links never do, not even for two calls of the host, because
-nothing in a log tells concurrency from sequence. Each cause record stays behind the frame that it explains. Where the evidence for
-a frame would be another in the canonical order than it was in the log (a sole request in flight may not be the only one any more),
-a cause record says what it was. All other notes are left out. Nothing here recurses. Pinned by `tests/wire/test_order.py`.
+Only the order of arrival on one link decides anything; orders across links never do, not even for two calls of the host,
+because nothing in a log tells concurrency from sequence. Each cause record stays behind the frame that it explains. Where the
+evidence for a frame would be another in the canonical order than it was in the log (a sole request in flight may not be the
+only one any more), a cause record says what it was. All other notes are left out. Nothing here recurses. Pinned by
+`tests/wire/test_order.py`.
 """
 
 from __future__ import annotations
@@ -140,14 +141,14 @@ class _Writer:
 
     def _explain(self, frame: Frame) -> None:
         """Write the records of a frame, and one more if its place could not be derived from the canonical order alone."""
-        asks = frame.message.kind in ("request", "notification") and frame.direction == "to-client"
+        kind, owner = frame.message.kind, self._correlation.owner(frame)
+        asks = frame.direction == "to-client" and (kind == "request" or (kind == "notification" and owner is None))
         counting = self._placements.records.get(frame.seq)
         if counting is not None:
             self.out.append(counting)
-        elif not asks and frame.message.kind != "request":
+        elif not asks and kind != "request":
             self.out.extend(self._records[frame.seq])
-        owner = self._correlation.owner(frame)
-        if not asks or counting is not None or (owner is not None and owner.request.seq != frame.seq):
+        if not asks or counting is not None:
             return
         named = self._named.get(frame.seq)
         derived = self._flying.cause(frame, None if named is None else str(named.request.seq))

@@ -1,8 +1,8 @@
 """Routes: who called whom, and because of what, derived from the log alone.
 
-A hop is a routed request (`tools/call`, `prompts/get`, `resources/read`) from one peer to another; a route is a hop with the hops
-that it caused. Every routed request to a server is one hop; so is every routed request of a server that was refused. How a hop's
-cause is known is its evidence, the strongest that holds:
+A hop is a routed request (`tools/call`, `prompts/get`, `resources/read`) from one peer to another; a route is a hop with the
+hops that it caused. A request that is sent again with the input which its server required is the same hop, gone on with. Every routed request to a server is one hop; so is every routed request of a server that was refused. How a
+hop's cause is known is its evidence, the strongest that holds:
 
 * a request to a server without a cause record was sent by the host itself: a root with evidence `routed`
 * a cause record names what the switchboard forwarded it for: a request of the server on link A, or an answer on link A whose
@@ -181,7 +181,8 @@ class Placements:
         forwarded: For a request to a server that was forwarded: the asking frame, by `seq` of the request.
         handling: For a request or notification of a server: the routed exchange during which it was sent, or `None`, and the
             evidence, by `seq` of the frame. For a notification only `meta` and `stream` count.
-        legs: For a `dev.mcpsym/continue`: the routed exchange that it goes on with, by `seq` of the request.
+        legs: For a `dev.mcpsym/continue`, and for a routed request sent again with the input that its server required: the routed
+            exchange that it goes on with, by `seq` of the request.
     """
 
     records: Mapping[int, Cause] = field(default_factory=dict[int, Cause])
@@ -198,7 +199,7 @@ class Placements:
         answered = correlation.owner(frame)
         if answered is None:
             return None, "ambiguous"
-        leg = answered if answered.method in ROUTED else self.legs.get(answered.request.seq)
+        leg = self.legs.get(answered.request.seq, answered if answered.method in ROUTED else None)
         return (None, "ambiguous") if leg is None else (leg, "continuation")
 
 
@@ -219,35 +220,55 @@ def place(log: Iterable[Entry], correlation: Correlation) -> Placements:
     flying = InFlight()
     handling: dict[int, tuple[Exchange | None, Evidence]] = {}
     legs: dict[int, Exchange] = {}
-    continued: dict[tuple[str, str], Exchange] = {}
+    continued: dict[tuple[str, str, str], Exchange] = {}
     for entry in entries:
         if isinstance(entry, Cause):
             continue
         ended = ends.get(entry.seq)
         if ended is not None:
             flying.finish(ended)
-            _remember_continuation(ended, legs, continued)
+            _remember(ended, legs, continued)
         if isinstance(entry, Note) or entry.message.kind not in ("request", "notification"):
             continue
         if entry.direction == "to-client":
             record = records.get(entry.seq)
             found = flying.cause(entry, cause_id(entry)) if record is None else _recorded(record, frames, correlation)
             handling[entry.seq] = found
-        elif entry.message.method in ROUTED and entry.message.kind == "request":
-            flying.begin(cast("Exchange", correlation.owner(entry)), str(entry.message.id))
-        elif entry.message.method == CONTINUE:
-            leg = continued.get((entry.link, str(entry.message.params.get("continuation"))))
-            if leg is not None and entry.message.kind == "request":
+        elif entry.message.kind == "request" and (entry.message.method in ROUTED or entry.message.method == CONTINUE):
+            leg = continued.get(_goes_on(entry))
+            if leg is not None:
                 legs[entry.seq] = leg
+            if leg is not None or entry.message.method in ROUTED:
                 flying.begin(cast("Exchange", correlation.owner(entry)), str(entry.message.id), leg)
     return Placements(records, forwarded, handling, legs)
 
 
-def _remember_continuation(ended: Exchange, legs: Mapping[int, Exchange], continued: dict[tuple[str, str], Exchange]) -> None:
-    first = ended if ended.method in ROUTED else legs.get(ended.request.seq)
-    name = None if ended.response is None else ended.response.message.result.get("continuation")
-    if first is not None and isinstance(name, str):
-        continued[ended.link, name] = first
+def _goes_on(frame: Frame) -> tuple[str, str, str]:
+    """Return what a request to a server has in common with the answer that it goes on from, if it goes on from one."""
+    params = frame.message.params
+    if frame.message.method == CONTINUE:
+        return frame.link, "continuation", str(params.get("continuation"))
+    if "requestState" in params:
+        return frame.link, "requestState", str(params["requestState"])
+    return frame.link, "inputResponses" if "inputResponses" in params else "", _called(frame)
+
+
+def _called(frame: Frame) -> str:
+    params = frame.message.params
+    return f"{frame.message.method} {params.get('name', params.get('uri'))}"
+
+
+def _remember(ended: Exchange, legs: Mapping[int, Exchange], continued: dict[tuple[str, str, str], Exchange]) -> None:
+    """Take note of what may go on from an answer: a continuation, or a request for input."""
+    first = legs.get(ended.request.seq, ended if ended.method in ROUTED else None)
+    result = {} if ended.response is None else ended.response.message.result
+    if first is None:
+        return
+    if "continuation" in result:
+        continued[ended.link, "continuation", str(result["continuation"])] = first
+    if result.get("resultType") == "input_required":
+        continued[ended.link, "requestState", str(result.get("requestState"))] = first
+        continued[ended.link, "inputResponses", _called(ended.request)] = first
 
 
 def _counts(frame: Frame, by: Frame, correlation: Correlation) -> bool:
@@ -255,7 +276,7 @@ def _counts(frame: Frame, by: Frame, correlation: Correlation) -> bool:
     kind, method = frame.message.kind, frame.message.method
     if frame.direction == "to-server":
         return kind == "request" and by.direction == "to-client" and by.seq < frame.seq
-    if kind not in ("request", "notification") or method in LINK_OWNED:
+    if method in LINK_OWNED or not (kind == "request" or (kind == "notification" and correlation.owner(frame) is None)):
         return False
     owner = correlation.owner(by)
     during = owner is not None and owner.link == frame.link and owner.direction == "to-server" and owner.method in ROUTED
@@ -365,7 +386,7 @@ def routes(log: Iterable[Entry], correlation: Correlation | None = None, placeme
     below: dict[int | None, list[Hop]] = {}
     # A hop's cause is earlier than the hop, so backwards every hop finds its children complete.
     for exchange in reversed(known.exchanges):
-        if exchange.method not in ROUTED:
+        if exchange.method not in ROUTED or exchange.request.seq in placements.legs:
             continue
         if exchange.direction == "to-client" and exchange.request.seq in forwarded:
             continue

@@ -7,7 +7,8 @@
     count    = ( "x" | "*" ) digits                 identical siblings in a row
 
 `→` is another way to write `>`, the multiplication sign one to write `x`. White space means nothing, except that outside
-parentheses a new line before a name begins a tree. Nothing here recurses, so depth has no limit. Pinned by `tests/wire/test_route.py`.
+parentheses a new line before a name begins a tree. Nothing here recurses, so depth has no limit. Pinned by
+`tests/wire/test_route.py`.
 """
 
 from __future__ import annotations

@@ -78,6 +78,13 @@ async def test_the_end_of_a_stream_that_is_cut_leaves_no_log(caplog: pytest.LogC
     assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
+async def test_other_servers_of_the_process_keep_their_logs(caplog: pytest.LogCaptureFixture) -> None:
+    with anyio.fail_after(10), caplog.at_level(logging.INFO, logger="uvicorn.error"):
+        async with serve_on_loopback(secret_app):
+            logging.getLogger("uvicorn.error").info("from another thread")
+    assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == ["from another thread"]
+
+
 async def test_the_error_of_an_app_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise ZeroDivisionError("boom")

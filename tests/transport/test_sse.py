@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_mcpsym.transport.sse import EventDecoder, ServerSentEvent
 
 STREAM = (
-    b"\xef\xbb\xbf: comment\r\n\r\nid: 1\r\nretry: 20\r\ndata:\r\n\r\n"
+    b"\xef\xbb\xbfid: 1\r\n: comment\r\nretry: 20\r\ndata:\r\n\r\n"
     b'event: message\rid:2\rdata: {"a":\xff}\r\r'
     b"data: one\ndata:  two\nunknown: x\ndata\n\nevent: other\ndata: x\n\ndata: cut off"
 )

@@ -46,6 +46,19 @@ def test_an_answer_with_an_id_of_another_type_shows_as_unknown() -> None:
     assert [body["id"] for body in bodies(telling)] == [1, "<unknown:1>"]
 
 
+def test_an_unknown_id_on_another_link_is_another_unknown() -> None:
+    telling = Telling()
+    for link in ["a", "b", "a"]:
+        telling.frame(link, "to-client", raw(id="x", result={}))
+    assert [body["id"] for body in bodies(telling)] == ["<unknown:1>", "<unknown:1>", "<unknown:2>"]
+
+
+def test_what_the_host_says_of_causes_is_its_own_business() -> None:
+    telling = Telling()
+    telling.request("a", "to-server", 9, "ping", meta={"dev.mcpsym/cause": 9})
+    assert bodies(telling)[0]["params"] == {"_meta": {"dev.mcpsym/cause": 9}}
+
+
 def test_an_error_for_nobody_keeps_its_null_id() -> None:
     telling = Telling()
     telling.frame("a", "to-client", raw(id=None, error={"code": -32700, "message": ""}))

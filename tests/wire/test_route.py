@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_mcpsym.wire.normalise import normalise
 from pytest_mcpsym.wire.route import Routes, RouteSyntaxError, explain, routes
 from pytest_mcpsym.wire.shape import Forest, Shapes, merged, parse_forest, text
 from tests.wire.strategies import Telling
@@ -126,6 +127,27 @@ def test_the_answer_that_claims_calls_is_their_cause_over_all_legs() -> None:
     assert {child.evidence for child in found[0].children} == {"continuation"}
 
 
+@pytest.mark.parametrize("carried", [{"requestState": "s1", "inputResponses": {}}, {"inputResponses": {}}])
+def test_a_call_sent_again_with_the_input_that_its_server_required_is_one_hop(carried: dict[str, object]) -> None:
+    telling = Telling()
+    first = telling.request("agent", "to-server", 1, params={"name": "run"})
+    telling.answer(first, resultType="input_required", **({"requestState": "s1"} if "requestState" in carried else {}))
+    again = telling.request("agent", "to-server", 2, params={"name": "run", **carried})
+    ask = telling.request("agent", "to-client", 1, params={"name": "a__x"}, meta={"dev.mcpsym/cause": 2})
+    telling.answer(telling.call("a", 1, ask))
+    telling.answer(again)
+    assert routes(telling.log) == "host > agent > a"
+    assert normalise(telling.log) == normalise(normalise(telling.log))
+    assert routes(normalise(telling.log)) == "host > agent > a"
+
+
+def test_the_same_call_made_twice_is_two_hops() -> None:
+    telling = Telling()
+    for ident in (1, 2):
+        telling.answer(telling.request("agent", "to-server", ident, params={"name": "run"}))
+    assert routes(telling.log) == "host > agent x2"
+
+
 @pytest.mark.parametrize("what", ["itself", "a later frame", "no frame"])
 def test_a_cause_that_is_not_earlier_counts_as_none(what: Literal["itself", "a later frame", "no frame"]) -> None:
     telling = Telling()
@@ -230,6 +252,10 @@ def test_routes_that_differ_in_a_target_have_one_text_and_are_not_equal() -> Non
 def test_routes_have_no_hash() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(Routes())
+
+
+def test_a_name_that_looks_like_a_count_begins_a_tree_on_a_line_of_its_own() -> None:
+    assert text(parse_forest(["host > a\nx2 > b"], shapes := Shapes()), shapes) == "host > a; x2 > b"
 
 
 def test_a_counted_subtree_is_in_parentheses() -> None:

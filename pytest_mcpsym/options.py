@@ -1,0 +1,147 @@
+"""What users set: command line, ini and marker, each with its values, its validation and its precedence (ini < marker < command line).
+
+Every wrong value is one line that says what to write. Pinned by `tests/plugin/test_options.py` and `tests/plugin/test_era.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Final, cast
+
+import pytest
+
+__all__ = [
+    "add_options",
+    "check_ini",
+    "check_marker",
+    "check_pattern",
+    "era_of",
+    "expected_by_ini",
+    "fail_on",
+    "seconds",
+    "trace",
+]
+
+ERAS: Final = ("handshake", "modern", "both")
+TRACES: Final = ("off", "on", "retain-on-failure")
+FAIL_ON: Final = ("error", "warning", "never")
+TIMEOUTS: Final = ("mcp_open_timeout", "mcp_call_timeout")
+MARKER: Final = (
+    "mcp(expect=[...], era=...): findings that this test expects, as patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', "
+    "and the protocol era of its links: handshake, modern or both"
+)
+KEYWORDS: Final = ("expect", "era")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the command line options and ini settings."""
+    group = parser.getgroup("mcpsym", "symmetric MCP (pytest-mcpsym)")
+    group.addoption(
+        "--mcp-era",
+        dest="mcpsym_era",
+        choices=ERAS,
+        help="Protocol era of links that name none; `both` runs a test once per era. Default: ini mcp_era, else handshake.",
+    )
+    group.addoption(
+        "--mcp-trace",
+        dest="mcpsym_trace",
+        choices=TRACES,
+        help="When to write the transcript of a test's boards below mcp-traces/. Default: ini mcp_trace, else retain-on-failure.",
+    )
+    parser.addini("mcp_era", "protocol era of links that name none: handshake, modern or both", default="handshake")
+    parser.addini("mcp_fail_on", "least severity of a finding that fails its test: error, warning or never", default="error")
+    parser.addini("mcp_expect", "findings that fail no test, one pattern a line: [LINK:]FAMILY:RULE, with *", "linelist")
+    parser.addini("mcp_trace", "when to write transcripts: off, on or retain-on-failure", default="retain-on-failure")
+    parser.addini("mcp_open_timeout", "seconds that a server may take to start and to answer its first request", default="20")
+    parser.addini("mcp_call_timeout", "seconds that an answer may take", default="60")
+
+
+def check_ini(config: pytest.Config) -> None:
+    """Refuse wrong ini values before anything runs.
+
+    Raises:
+        pytest.UsageError: It names the setting and its values.
+    """
+    for name, choices in (("mcp_era", ERAS), ("mcp_fail_on", FAIL_ON), ("mcp_trace", TRACES)):
+        value = str(config.getini(name))
+        if value not in choices:
+            raise pytest.UsageError(f"ini {name} = {value!r}: use {_or(choices)}")
+    for name in TIMEOUTS:
+        seconds(config, name)
+    for pattern in expected_by_ini(config):
+        wrong = check_pattern(pattern)
+        if wrong:
+            raise pytest.UsageError(f"ini mcp_expect: {wrong}")
+
+
+def seconds(config: pytest.Config, name: str) -> float:
+    """Return an ini setting that is a number of seconds."""
+    text = str(config.getini(name))
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise pytest.UsageError(f"ini {name} = {text!r}: use a number of seconds above 0")
+    return value
+
+
+def expected_by_ini(config: pytest.Config) -> list[str]:
+    """Return the patterns of ini `mcp_expect`."""
+    return cast("list[str]", config.getini("mcp_expect"))
+
+
+def fail_on(config: pytest.Config) -> str:
+    """Return the least severity that fails a test: `error`, `warning` or `never`."""
+    return str(config.getini("mcp_fail_on"))
+
+
+def trace(config: pytest.Config) -> str:
+    """Return when transcripts are written: `off`, `on` or `retain-on-failure`."""
+    return cast("str | None", config.getoption("mcpsym_trace")) or str(config.getini("mcp_trace"))
+
+
+def era_of(config: pytest.Config, markers: Iterable[pytest.Mark]) -> str:
+    """Return the era of a test: `handshake`, `modern` or `both`.
+
+    Args:
+        config: Has the command line and ini.
+        markers: The test's `mcp` markers, the closest first.
+    """
+    chosen = cast("str | None", config.getoption("mcpsym_era"))
+    if chosen is not None:
+        return chosen
+    return next((str(marker.kwargs["era"]) for marker in markers if "era" in marker.kwargs), str(config.getini("mcp_era")))
+
+
+def check_pattern(pattern: object) -> str:
+    """Return what is wrong with a pattern for findings, nothing if it is one."""
+    if isinstance(pattern, str):
+        parts = pattern.split(":")
+        if all(parts) and len(parts) <= 3 and (len(parts) > 1 or "*" in pattern):
+            return ""
+    return f"{pattern!r} is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or 'link:progress:*'"
+
+
+def check_marker(marker: pytest.Mark) -> str:
+    """Return what is wrong with an `mcp` marker, nothing if it is right."""
+    valid = f"(valid: {', '.join(KEYWORDS)})"
+    if marker.args:
+        return f"@pytest.mark.mcp takes keywords only, not {marker.args[0]!r} {valid}"
+    for keyword in marker.kwargs:
+        if keyword not in KEYWORDS:
+            near = difflib.get_close_matches(keyword, KEYWORDS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            return f"@pytest.mark.mcp has no keyword {keyword!r}{hint} {valid}"
+    if marker.kwargs.get("era", "both") not in ERAS:
+        return f"@pytest.mark.mcp(era={marker.kwargs['era']!r}): use {_or(ERAS)}"
+    expected = cast("object", marker.kwargs.get("expect", []))
+    if not isinstance(expected, (list, tuple)):
+        return f"@pytest.mark.mcp(expect={expected!r}): use a list of patterns, as in expect=['jsonrpc:unanswered']"
+    wrong = next((wrong for wrong in map(check_pattern, cast("list[object]", expected)) if wrong), "")
+    return f"@pytest.mark.mcp(expect=...): {wrong}" if wrong else ""
+
+
+def _or(choices: tuple[str, ...]) -> str:
+    return ", ".join(choices[:-1]) + f" or {choices[-1]}"

@@ -1,0 +1,149 @@
+"""What the boards of a test add to pytest's reports of it: a failure for unexpected findings, sections, the trace.
+
+The body's own outcome is never masked: findings fail a test that passed, and are a section where it failed or was skipped. Pinned by
+`tests/plugin/test_findings.py` and `tests/plugin/test_trace.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from pytest_mcpsym import options
+from pytest_mcpsym.errors import FindingsError
+from pytest_mcpsym.items import ItemState, own_stem_of
+from pytest_mcpsym.report.findings import Verdict, judge, one_line_each
+from pytest_mcpsym.report.routes import trees
+
+if TYPE_CHECKING:
+    from _pytest._code.code import TerminalRepr
+
+    from pytest_mcpsym.checks import Finding
+    from pytest_mcpsym.report.findings import FailOn
+    from pytest_mcpsym.switchboard.views import Views
+
+__all__ = ["TRACES", "after_body", "after_fixtures", "complete"]
+
+TRACES = "mcp-traces"
+"""Folder below the root directory in which transcripts are written."""
+
+
+def after_body(item: pytest.Item, state: ItemState) -> None:
+    """Judge the boards of a test whose body passed.
+
+    Raises:
+        FindingsError: There are unexpected findings, or expected ones are missing.
+    """
+    verdict = _judge(item, state, final=all(board.closed for board in state.boards))
+    _tell(item, state, verdict.warned)
+    if verdict.failed:
+        raise FindingsError(verdict.text)
+
+
+def after_fixtures(item: pytest.Item, state: ItemState) -> None:
+    """Judge what only the teardown of fixtures could show; where the test had failed before, the summary of the run tells it.
+
+    Raises:
+        FindingsError: As `after_body`.
+    """
+    verdict = _judge(item, state, final=True)
+    _tell(item, state, (*verdict.failing, *verdict.warned) if state.failed else verdict.warned)
+    if verdict.failed and not state.failed:
+        raise FindingsError(verdict.text)
+
+
+def _judge(item: pytest.Item, state: ItemState, *, final: bool) -> Verdict:
+    ini = options.expected_by_ini(item.config)
+    verdict = judge(
+        state.boards,
+        expected=[pattern for marker in item.iter_markers("mcp") for pattern in marker.kwargs.get("expect", [])],
+        ini=ini,
+        fail_on=cast("FailOn", options.fail_on(item.config)),
+        final=final,
+        known=state.judged,
+    )
+    state.judged += verdict.judged
+    state.met_ini |= verdict.met.intersection(ini)
+    return verdict
+
+
+def _tell(item: pytest.Item, state: ItemState, findings: Sequence[tuple[Finding, Views]]) -> None:
+    state.warned += [f"{item.nodeid}: {line}" for line in one_line_each(findings)]
+
+
+def complete(item: pytest.Item, state: ItemState, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+    """Add to a report what the boards show, and at the end what the summary of the run needs."""
+    error = call.excinfo.value if call.excinfo is not None else None
+    state.failed = state.failed or error is not None
+    if isinstance(error, FindingsError):
+        report.longrepr = _at_the_test(item, call)
+    elif error is not None:
+        if report.when != "teardown":
+            state.judged.clear()  # A unittest method that failed was judged as if it had passed; here its findings are only told.
+        verdict = _judge(item, state, final=report.when == "teardown")
+        _tell(item, state, verdict.warned)
+        if verdict.failing:
+            report.sections.append(("mcp findings", verdict.text))
+    if report.failed and state.boards and not state.shown:
+        state.shown = True
+        report.sections.append(("mcp routes", "\n".join(trees(state.boards))))
+    if state.boards:
+        _trace(item, state, report)
+    if report.when == "teardown":
+        report.__dict__["mcpsym"] = {
+            "links": sorted({link for board in state.boards for link in board.log.links}),
+            "warned": state.warned,
+            "met_ini": sorted(state.met_ini),
+            "traced": state.trace is not None,
+        }
+
+
+def _at_the_test(item: pytest.Item, call: pytest.CallInfo[None]) -> TerminalRepr:
+    """Return the text of a `FindingsError` without a traceback; its place is the test."""
+    assert call.excinfo is not None
+    shown = call.excinfo.getrepr(style="value")
+    if shown.reprcrash is not None:
+        shown.reprcrash.path = str(item.path)
+        shown.reprcrash.lineno = (item.location[1] or 0) + 1
+    return shown
+
+
+# --- traces
+
+
+def _trace(item: pytest.Item, state: ItemState, report: pytest.TestReport) -> None:
+    """Write the transcripts of a test's boards when they are asked for, and say where; once more when its fixtures are gone."""
+    when = options.trace(item.config)
+    if state.trace is None:
+        due = report.failed if when == "retain-on-failure" else when == "on" and (report.failed or report.when == "call")
+        if not due:
+            return
+        path = _trace_path(item)
+        if not _write(path, state, report):
+            return
+        state.trace = path
+        item.user_properties.append(("mcp_trace", str(path)))
+        report.user_properties.append(("mcp_trace", str(path)))
+        report.sections.append(("mcp trace", str(path)))
+    elif report.when == "teardown":
+        _write(state.trace, state, report)
+
+
+def _trace_path(item: pytest.Item) -> Path:
+    root = item.config.rootpath
+    inside = item.path.relative_to(root) if item.path.is_relative_to(root) else Path(item.path.name)
+    return root / TRACES / inside.with_suffix("") / f"{own_stem_of(item)}.txt"
+
+
+def _write(path: Path, state: ItemState, report: pytest.TestReport) -> bool:
+    text = "\n".join(board.transcript(normalised=False) for board in state.boards)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        report.sections.append(("mcp trace", f"could not be written: {error}"))
+        return False
+    return True

@@ -1,0 +1,70 @@
+"""The agent server carries a task out with the tools that its client offers."""
+
+from __future__ import annotations
+
+import pytest
+from mcp import Client, MCPError
+from mcp_types import CallToolResult, TextContent
+
+from fake_servers import agent, code_mode, everything
+from pytest_mcpsym import link
+from pytest_mcpsym.plugin import Switchboard
+from pytest_mcpsym.switchboard.target import Transport
+
+pytestmark = pytest.mark.anyio
+
+TASK = "say hello with the echo tool"
+
+
+def said(result: CallToolResult) -> str:
+    (block,) = result.content
+    assert isinstance(block, TextContent)
+    return block.text
+
+
+@pytest.mark.parametrize("transport", ["memory", "http"])
+async def test_it_calls_the_tool_itself_where_nothing_runs_programs(switchboard: Switchboard, transport: Transport) -> None:
+    async with switchboard(agent=link(agent(), transport=transport), everything=everything()) as board:
+        assert said(await board.call("agent__run", task=TASK)) == "Echo: hello"
+    assert board.routes == "host > agent > everything"
+
+
+@pytest.mark.parametrize("transport", ["memory", "http"])
+async def test_it_goes_through_code_mode_where_there_is_one(switchboard: Switchboard, transport: Transport) -> None:
+    async with switchboard(
+        agent=link(agent(), transport=transport), code=link(code_mode(), transport=transport), everything=everything()
+    ) as board:
+        assert said(await board.call("agent__run", task=TASK)) == "Echo: hello"
+    assert board.routes == "host > agent > code > everything"
+
+
+async def test_it_reaches_a_modern_server_through_the_board(switchboard: Switchboard) -> None:
+    async with switchboard(agent=agent(), everything=everything(), era={"everything": "modern"}) as board:
+        assert said(await board.call("agent__run", task="get the sum of 1 and 2")) == "The sum of 1 and 2 is 3."
+
+
+async def test_a_task_without_a_tool_is_an_error_result(switchboard: Switchboard) -> None:
+    async with switchboard(agent=agent(), everything=everything()) as board:
+        result = await board.call("agent__run", task="dance")
+    assert result.is_error
+    assert said(result).startswith("no tool for 'dance'; say which one to use: everything__echo, ")
+
+
+async def test_a_tool_that_fails_is_an_error_result_that_names_it(switchboard: Switchboard) -> None:
+    async with switchboard(agent=agent(), everything=everything()) as board:
+        result = await board.call("agent__run", task="add 1")
+    assert result.is_error
+    assert said(result).startswith("everything__add failed: ")
+
+
+async def test_a_client_without_the_extension_is_told_so() -> None:
+    async with Client(agent(), mode="legacy") as client:
+        with pytest.raises(MCPError, match=r"did not declare dev\.mcpsym/symmetric"):
+            await client.call_tool("run", {"task": TASK})
+
+
+async def test_in_the_modern_era_it_says_that_it_needs_the_handshake_era(switchboard: Switchboard) -> None:
+    async with switchboard(agent=agent(), era="modern") as board:
+        with pytest.raises(MCPError) as refusal:
+            await board.call("agent__run", task=TASK)
+    assert refusal.value.code == -32021

@@ -1,0 +1,54 @@
+"""Fake data is seeded per server, and a missing extra is one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from faker import Faker
+
+from fake_servers import everything
+from fake_servers.data import MissingExtra, seeded
+
+
+def test_the_same_seed_gives_the_same_data() -> None:
+    assert seeded("x", 3).name() == seeded("x", 3).name()
+
+
+def test_another_seed_gives_other_data() -> None:
+    assert [seeded("x", seed).paragraph() for seed in (1, 2)] == [seeded("x", 1).paragraph(), seeded("x", 2).paragraph()]
+    assert seeded("x", 1).paragraph() != seeded("x", 2).paragraph()
+
+
+def test_two_servers_do_not_share_their_randomness() -> None:
+    one, other = seeded("x", 3), seeded("x", 3)
+    one.name()
+    assert other.name() == seeded("x", 3).name()
+
+
+def test_a_fake_leaves_the_shared_faker_alone() -> None:
+    Faker.seed(11)
+    expected = Faker().name()
+    Faker.seed(11)
+    everything(seed=5)
+    assert Faker().name() == expected
+
+
+def test_a_fake_whose_extra_is_missing_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faker", None)
+    with pytest.raises(MissingExtra) as refusal:
+        everything()
+    assert str(refusal.value) == "the fake 'everything' needs Faker: pip install 'pytest-mcpsym[fakes]'"
+
+
+def test_importing_the_fakes_imports_no_faker() -> None:
+    code = "import sys, fake_servers; print('faker' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout == "False\n"
+
+
+def test_the_fakes_without_data_need_no_extra() -> None:
+    code = "import sys; sys.modules['faker'] = None; from fake_servers import agent, code_mode; print(agent().name, code_mode().name)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout == "agent code-mode\n"

@@ -1,0 +1,104 @@
+"""Each fake runs by itself: on stdio, and over HTTP on a port."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import anyio
+import pytest
+
+from pytest_mcpsym import LinkError
+from pytest_mcpsym.plugin import Switchboard
+
+pytestmark = pytest.mark.anyio
+
+FAKES = {
+    "everything": ["echo", "get-sum", "add", "trigger-long-running-operation", "send-log"],
+    "agent": ["run"],
+    "code_mode": ["run"],
+}
+
+
+def command(*arguments: str, before: str = "") -> list[str]:
+    """The command line of a fake; with `before`, after a line of Python."""
+    if not before:
+        return [sys.executable, "-m", *arguments]
+    return [
+        sys.executable,
+        "-c",
+        f"import sys, runpy; {before}; sys.argv[1:] = {list(arguments[1:])}; runpy.run_module({arguments[0]!r})",
+    ]
+
+
+@pytest.mark.parametrize("fake", FAKES)
+async def test_a_fake_serves_on_stdio(switchboard: Switchboard, fake: str) -> None:
+    async with switchboard(peer=f"{sys.executable} -m fake_servers.{fake}") as board:
+        names = [tool.name.removeprefix("peer__") for tool in await board.tools()]
+    assert names == FAKES[fake]
+
+
+async def test_a_fake_ends_by_itself_when_its_input_ends(switchboard: Switchboard) -> None:
+    async with switchboard(peer=f"{sys.executable} -m fake_servers.agent") as board:
+        pass
+    (note,) = [note for note in board.log.notes if note.channel == "exit"]
+    assert note.data == {"status": 0, "asked": True}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(port: int) -> Generator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        command("fake_servers.everything", "--http", str(port)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+
+
+async def listening(process: subprocess.Popen[str]) -> None:
+    """Wait until the server says that it listens."""
+    assert process.stderr is not None
+    while line := await anyio.to_thread.run_sync(process.stderr.readline):
+        if "running on http://" in line:
+            return
+    raise AssertionError("the server ended before it listened")
+
+
+async def test_a_fake_serves_over_http(switchboard: Switchboard) -> None:
+    port = free_port()
+    with serving(port) as process:
+        with anyio.fail_after(30):
+            await listening(process)
+        async with switchboard(peer=f"http://127.0.0.1:{port}/mcp") as board:
+            assert (await board.call("peer__add", a=1, b=2)).structured_content == {"result": 3}
+
+
+def test_a_wrong_option_is_explained() -> None:
+    ran = subprocess.run(
+        command("fake_servers.everything", "--port", "1"), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr.splitlines()[0]) == (2, "usage: python -m fake_servers.everything [-h] [--http PORT]")
+
+
+async def test_a_missing_extra_is_one_line_for_the_client_too(switchboard: Switchboard) -> None:
+    from mcp.client.stdio import StdioServerParameters
+
+    python, *arguments = command("fake_servers.everything", before="sys.modules['faker'] = None")
+    with pytest.raises(LinkError) as refusal:
+        async with switchboard(peer=StdioServerParameters(command=python, args=arguments)):
+            pass
+    assert str(refusal.value).splitlines()[1:] == [
+        "  its last words on stderr:",
+        "    the fake 'everything' needs Faker: pip install 'pytest-mcpsym[fakes]'",
+    ]

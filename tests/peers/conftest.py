@@ -1,0 +1,70 @@
+"""What the tests on real servers share: the event loops, and one everything server over HTTP for the whole run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.peers.provision import npm_peer
+from tests.peers.waiting import until
+
+_START = 30.0
+"""Seconds that the server may take to listen."""
+
+_PORTS = 3
+"""Ports to try: another process may take one between the moment it is found free and the moment the server listens."""
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """The event loop under an async test."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def everything_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """The URL of `@modelcontextprotocol/server-everything`, one process for all tests; each board has a session of its own."""
+    command = npm_peer("server-everything", "streamableHttp")
+    folder = tmp_path_factory.mktemp("server-everything")
+    for attempt in range(_PORTS):
+        port, said = _free_port(), folder / f"stderr-{attempt}.txt"
+        with _running(command, port, said) as process:
+            until(lambda: _listens(said) or process.poll() is not None, "the everything server to listen", limit=_START)
+            if _listens(said):
+                yield f"http://127.0.0.1:{port}/mcp"
+                return
+    pytest.fail(f"{command} did not listen on any of {_PORTS} ports: {said.read_text('utf-8')}")
+
+
+@contextmanager
+def _running(command: list[str], port: int, said: Path) -> Generator[subprocess.Popen[bytes]]:
+    """Run a server with its standard error in a file, and end it whatever happens."""
+    with said.open("wb") as stderr:
+        process = subprocess.Popen(
+            command, env={**os.environ, "PORT": str(port)}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _listens(said: Path) -> bool:
+    return "listening on port" in said.read_text("utf-8", "replace")

@@ -1,0 +1,109 @@
+"""Servers that say exactly what a test wants them to, byte for byte: over memory by a script, over stdio as a process."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import cast
+
+import anyio
+from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCNotification, JSONRPCRequest
+
+from pytest_mcpsym.transport.memory import ServerReads, ServerWrites
+
+__all__ = ["ScriptedServer", "Wire", "process", "until"]
+
+
+class Wire:
+    """The server's end of a memory link, in bytes."""
+
+    def __init__(self, reads: ServerReads, writes: ServerWrites) -> None:
+        self._reads = reads
+        self._writes = writes
+
+    async def say(self, text: str | bytes) -> None:
+        """Put one frame on the wire as it is."""
+        await self._writes._link.write(text if isinstance(text, bytes) else text.encode())  # pyright: ignore[reportPrivateUsage] - the SDK's stream would model it anew
+
+    async def answer(self, request: JSONRPCRequest, result: str) -> None:
+        """Answer with the bytes of a result."""
+        await self.say(f'{{"jsonrpc":"2.0","id":{json.dumps(request.id)},"result":{result}}}')
+
+    async def hear(self) -> JSONRPCRequest | JSONRPCNotification:
+        """Return the next message that the client starts; answers to the server are not expected here."""
+        item = await self._reads.receive()
+        assert isinstance(item, SessionMessage)
+        return cast("JSONRPCRequest | JSONRPCNotification", item.message)
+
+    async def hear_request(self, method: str) -> JSONRPCRequest:
+        """Skip what comes until a request with that method."""
+        while True:
+            message = await self.hear()
+            if isinstance(message, JSONRPCRequest) and message.method == method:
+                return message
+
+
+Play = Callable[[Wire], Awaitable[None]]
+
+
+class ScriptedServer:
+    """A handshake server that is a script: after the handshake `play` says what happens. Then it waits for the end."""
+
+    name = "scripted"
+
+    def __init__(self, play: Play, capabilities: str = '{"tools":{}}') -> None:
+        self._play = play
+        self._capabilities = capabilities
+
+    def create_initialization_options(self) -> object:
+        """Nothing: the handshake is scripted."""
+        return None
+
+    async def run(self, reads: ServerReads, writes: ServerWrites, options: object) -> None:
+        """Shake hands, play, and wait until the input ends."""
+        wire = Wire(reads, writes)
+        request = await wire.hear_request("initialize")
+        await wire.answer(
+            request,
+            f'{{"protocolVersion":"2025-11-25","capabilities":{self._capabilities},"serverInfo":{{"name":"s","version":"1"}}}}',
+        )
+        await wire.hear()
+        await self._play(wire)
+        async for _ in reads:
+            pass
+
+
+HANDSHAKE = """
+import json, os, signal, sys, time
+def say(text): sys.stdout.buffer.write(text.encode() + b"\\n"); sys.stdout.buffer.flush()
+def hear():
+    line = sys.stdin.buffer.readline()
+    if not line: sys.exit(0)
+    return json.loads(line)
+def answer(request, result): say('{"jsonrpc":"2.0","id":' + json.dumps(request["id"]) + ',"result":' + result + '}')
+def shake():
+    while (request := hear()).get("method") != "initialize":
+        say('{"jsonrpc":"2.0","id":' + json.dumps(request["id"]) + ',"error":{"code":-32601,"message":"no"}}')
+    answer(request, '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}')
+    hear()
+"""
+
+
+def process(folder: Path, source: str, name: str = "server") -> str:
+    """Write a stdio server and return its command. Its source may use `shake`, `hear`, `say` and `answer`."""
+    path = folder / f"{name}.py"
+    path.write_text(HANDSHAKE + source)
+    return shlex.join([sys.executable, str(path)])
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    """Wait for something that the log will show."""
+    with anyio.fail_after(seconds):
+        while not condition():
+            await anyio.sleep(0.005)
+
+

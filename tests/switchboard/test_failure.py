@@ -1,0 +1,206 @@
+"""A link that cannot be opened, or dies: one clear error with what was expected and what to do, no hang, no orphan."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp.server.mcpserver import MCPServer
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from pytest_mcpsym import link
+from pytest_mcpsym.errors import FindingsError, LinkError
+from pytest_mcpsym.switchboard import switchboard
+from pytest_mcpsym.switchboard.opener import Opener
+from tests.switchboard.servers import ScriptedServer, Wire, process, until
+
+pytestmark = pytest.mark.anyio
+
+
+def hasty(opener: Opener, seconds: float = 3) -> Opener:
+    """The same board, with little patience."""
+    opener._settings = replace(opener._settings, open_timeout=seconds, call_timeout=seconds)  # pyright: ignore[reportPrivateUsage] - the fixture sets it
+    return opener
+
+
+async def refusal(opener: Opener) -> LinkError:
+    """The one error that opening raises."""
+    with anyio.fail_after(15), pytest.raises(LinkError) as caught:
+        async with hasty(opener):
+            pass
+    return caught.value
+
+
+async def test_a_command_that_does_not_exist_names_it_and_what_to_do() -> None:
+    error = await refusal(switchboard(weather="no-such-weather-server --now"))
+    assert (error.link, error.reason) == ("weather", "not-found")
+    assert str(error).startswith("link 'weather': cannot start `no-such-weather-server --now`: there is no command")
+    assert "Install it" in str(error)
+
+
+async def test_a_server_that_exits_at_once_is_quoted(tmp_path: Path) -> None:
+    command = process(tmp_path, "print('cannot find its configuration', file=sys.stderr); sys.exit(3)")
+    error = await refusal(switchboard(weather=command))
+    assert error.reason == "exited"
+    assert re.search(r"ended with exit status 3 before it answered the first request", str(error))
+    assert "its last words on stderr:\n    cannot find its configuration" in str(error)
+
+
+async def test_the_last_words_of_a_server_are_redacted(tmp_path: Path) -> None:
+    source = "print('refused: ' + os.environ['PASS'] + ' Authorization: Bearer abcdefgh12345678', file=sys.stderr); sys.exit(3)"
+    error = await refusal(switchboard(weather=link(process(tmp_path, source), env={"PASS": "a-given-secret"})))
+    assert "last words" in str(error)
+    assert "a-given-secret" not in str(error)
+    assert "abcdefgh12345678" not in str(error)
+
+
+async def test_text_on_stdout_is_shown_with_its_frame(tmp_path: Path) -> None:
+    error = await refusal(switchboard(weather=process(tmp_path, "say('Listening ...'); hear(); sys.exit(1)")))
+    assert re.search(r"frame \d+ of weather is no JSON-RPC: 'Listening \.\.\.'", str(error))
+    assert "write other text to stderr" in str(error)
+
+
+async def test_a_server_that_prints_text_first_and_then_answers_can_be_opened(tmp_path: Path) -> None:
+    opener = switchboard(weather=process(tmp_path, "say('Listening ...'); shake(); hear()"))
+    with pytest.raises(FindingsError, match="jsonrpc:not-json-rpc on link 'weather'"):
+        async with hasty(opener) as board:
+            assert board.client("weather").protocol_version == "2025-11-25"
+
+
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+async def test_a_server_that_never_answers_is_given_up(tmp_path: Path, era: str) -> None:
+    command = process(tmp_path, "print('thinking', file=sys.stderr, flush=True)\nwhile True: hear()")
+    opener = switchboard(weather=link(command, era=era))  # pyright: ignore[reportArgumentType] - a parameter
+    with anyio.fail_after(15), pytest.raises(LinkError) as caught:
+        async with hasty(opener, 0.7):
+            pass
+    assert caught.value.reason == "no-answer"
+    assert "did not answer the first request within 0.7 s" in str(caught.value)
+    assert "thinking" in str(caught.value)
+
+
+async def test_no_process_is_left_when_opening_fails(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    silent = f"open({str(pid)!r}, 'w').write(str(os.getpid()))\nwhile True: hear()"
+    with pytest.raises(LinkError):
+        async with hasty(switchboard(silent=process(tmp_path, silent)), 1):
+            pass
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+async def test_one_link_that_fails_ends_the_others_and_is_the_only_error(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    fine = f"open({str(pid)!r}, 'w').write(str(os.getpid()))\nshake(); hear()"
+    error = await refusal(
+        switchboard(fine=process(tmp_path, fine), also=MCPServer("a"), broken=process(tmp_path, "time.sleep(0.3); sys.exit(4)", "b"))
+    )
+    assert error.link == "broken"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+async def test_a_server_that_closes_in_mid_call_is_an_error_of_the_call_and_not_again_of_closing(tmp_path: Path) -> None:
+    opener = switchboard(weather=process(tmp_path, "shake(); hear(); print('out of memory', file=sys.stderr); sys.exit(9)"))
+    async with hasty(opener) as board:
+        with board.expect("jsonrpc:unanswered"):
+            with pytest.raises(LinkError, match="ended with exit status 9") as caught:
+                await board.call("weather__now")
+    assert caught.value.reason == "exited"
+    assert "out of memory" in str(caught.value)
+
+
+async def test_a_call_after_the_end_of_its_server_gets_the_cause(tmp_path: Path) -> None:
+    async with hasty(switchboard(weather=process(tmp_path, "shake(); sys.exit(9)"))) as board:
+        await until(lambda: any(note.channel == "close" for note in board.log.notes))
+        with pytest.raises(LinkError, match="ended with exit status 9"):
+            await board.call("weather__now")
+        with pytest.raises(LinkError, match="ended with exit status 9"):
+            board.client("weather")
+
+
+async def test_a_death_that_no_call_has_met_is_raised_at_close_and_once(tmp_path: Path) -> None:
+    board = await hasty(switchboard(weather=process(tmp_path, "shake(); sys.exit(9)"))).__aenter__()
+    await until(lambda: any(note.channel == "close" for note in board.log.notes))
+    with pytest.raises(LinkError, match="ended with exit status 9"):
+        await board.aclose()
+    await board.aclose()
+
+
+async def test_a_memory_server_that_raises_is_quoted() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.hear()
+        raise OSError("no disk")
+
+    async with hasty(switchboard(weather=ScriptedServer(play))) as board:
+        with board.expect("jsonrpc:unanswered"), pytest.raises(LinkError, match="closed the connection: OSError: no disk"):
+            await board.call("weather__now")
+
+
+async def test_an_address_where_nobody_listens_says_to_start_the_server() -> None:
+    error = await refusal(switchboard(weather="http://127.0.0.1:9/mcp"))
+    assert error.reason == "http"
+    assert "http://127.0.0.1:9/mcp: no response" in str(error)
+    assert "start it first" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [(404, "check the path of its URL"), (401, "link(url, headers={'Authorization': ...})"), (500, "HTTP 500")]
+)
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+async def test_an_http_refusal_is_one_of_its_own_kind(status: int, told: str, era: str) -> None:
+    def refuse(request: object) -> PlainTextResponse:
+        return PlainTextResponse("no", status)
+
+    app = Starlette(routes=[Route("/mcp", refuse, methods=["POST", "GET", "DELETE"])])
+    error = await refusal(switchboard(weather=link(app, era=era)))  # pyright: ignore[reportArgumentType] - a parameter
+    assert error.reason == "http"
+    assert told in str(error)
+
+
+@pytest.mark.parametrize("transport", ["http", "sockets"])
+async def test_an_app_that_fails_at_startup_is_quoted(transport: str) -> None:
+    @asynccontextmanager
+    async def lifespan(app: object) -> AsyncGenerator[None]:
+        raise OSError("no database")
+        yield
+
+    error = await refusal(switchboard(weather=link(Starlette(lifespan=lifespan), transport=transport)))  # pyright: ignore[reportArgumentType] - a parameter
+    assert "no database" in str(error)
+
+
+async def test_the_modern_era_on_a_handshake_server_says_which_era_to_use() -> None:
+    async def play(wire: Wire) -> None: ...
+
+    class Old(ScriptedServer):
+        async def run(self, reads: object, writes: object, options: object) -> None:
+            wire = Wire(reads, writes)  # pyright: ignore[reportArgumentType] - the streams that a memory link gives
+            discover = await wire.hear_request("server/discover")
+            await wire.say(f'{{"jsonrpc":"2.0","id":{discover.id},"error":{{"code":-32601,"message":"no"}}}}')
+            await super().run(reads, writes, options)  # pyright: ignore[reportArgumentType] - the streams that a memory link gives
+
+    error = await refusal(switchboard(weather=link(Old(play), era="modern")))
+    assert "speaks only the handshake era (2025-11-25)" in str(error)
+    assert "use era={'weather': 'handshake'}" in str(error)
+
+
+async def test_an_error_of_the_handshake_itself_is_quoted(tmp_path: Path) -> None:
+    refuse = """hear(); say('{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"licence expired"}}'); hear()"""
+    error = await refusal(switchboard(weather=process(tmp_path, refuse)))
+    assert "licence expired" in str(error)
+
+
+async def test_a_server_that_ignores_the_end_of_its_input_is_ended(tmp_path: Path) -> None:
+    stubborn = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nshake()\nwhile True: time.sleep(60)"
+    with anyio.fail_after(14):
+        async with hasty(switchboard(weather=process(tmp_path, stubborn))) as board:
+            pass
+    assert [note.data["status"] for note in board.log.notes if note.channel == "exit"] == [-9]
