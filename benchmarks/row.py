@@ -37,7 +37,7 @@ class Effort:
     installs: bool
 
 
-FULL: Final = Effort(rounds=31, calls=200, openings=10, starts=21, frames=100_000, large=3, installs=True)
+FULL: Final = Effort(rounds=31, calls=200, openings=10, starts=15, frames=100_000, large=3, installs=True)
 QUICK: Final = Effort(rounds=9, calls=100, openings=5, starts=9, frames=10_000, large=3, installs=False)
 
 

@@ -28,7 +28,7 @@ def serve(make: Callable[[], MCPServer]) -> None:
         SystemExit: The command line is wrong, or the server needs an extra that is not installed.
     """
     parser = ArgumentParser(prog=f"python -m fake_servers.{make.__name__}", description="Serve a fake MCP server on stdio.")
-    parser.add_argument("--http", metavar="PORT", type=int, help="serve on http://127.0.0.1:PORT/mcp instead")
+    parser.add_argument("--http", metavar="PORT", type=int, help="serve on http://127.0.0.1:PORT/mcp; 0 takes a free port")
     port: int | None = parser.parse_args().http
     try:
         server = make()
@@ -38,6 +38,9 @@ def serve(make: Callable[[], MCPServer]) -> None:
         if port is None:
             server.run()
         else:
-            server.run("streamable-http", host="127.0.0.1", port=port)
+            import uvicorn
+
+            # The SDK's own way over HTTP says nothing at the level of these servers; people and tests want to read the address.
+            uvicorn.run(server.streamable_http_app(), host="127.0.0.1", port=port, access_log=False)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -58,7 +58,7 @@ def name_of(item: pytest.Item) -> str:
     callspec = getattr(item, "callspec", None)
     if callspec is None:
         return _dotted(item, item.name)
-    ids = [str(each) for each in cast("list[object]", callspec._idlist)]
+    ids = [str(each) for each in cast("list[object]", callspec._idlist)]  # noqa: SLF001  # nothing public tells the ids one by one
     params = cast("dict[str, object]", callspec.params)
     if len(ids) == len(params):
         ids = [each for each, parameter in zip(ids, params, strict=True) if parameter not in LOOP_PARAMETERS]

@@ -69,7 +69,7 @@ def _era(config: pytest.Config, node: pytest.Item | pytest.Collector) -> str:
 
 @pytest.fixture
 def switchboard(request: pytest.FixtureRequest, _mcp_era: Era) -> Switchboard:
-    """Open boards: `with switchboard(name=server, ...) as board`, or `async with`.
+    """Open boards: `with`, or `async with`, `switchboard(name=server, ...) as board`.
 
     Each keyword is a link's name; its value anything that can be a server. After the test every check runs over every board.
     """
@@ -167,7 +167,7 @@ def pytest_runtest_makereport(
 
         error: BaseException = call.excinfo.value
         if trim(error):
-            call.excinfo = pytest.ExceptionInfo.from_exception(error)
+            call.excinfo = pytest.ExceptionInfo[BaseException].from_exception(error)
     report = yield
     if call.excinfo is not None and report.when == "setup":
         text = str(call.excinfo.value)

@@ -75,10 +75,11 @@ def _add_tools(server: MCPServer) -> None:
     @server.tool(name="send-log", structured_output=False)
     async def send_log(context: Context, message: str, level: LoggingLevel = "info") -> str:
         """Send one log message to the client."""
+        session = context.request_context.session
         with warnings.catch_warnings():
             # The SDK warns because 2026-07-28 deprecates logging; a test that turns warnings into errors has not asked for that.
             warnings.simplefilter("ignore", MCPDeprecationWarning)
-            sending = context.log(level, message)  # pyright: ignore[reportDeprecated] - logging is what this tool is for
+            sending = session.send_log_message(level, message, related_request_id=context.request_context.request_id)  # pyright: ignore[reportDeprecated] - logging is what this tool is for
         await sending
         return f"Logged at {level}."
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_mcpsym.checks import Finding, matches, run
 from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.redact import Redactor, redact
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class _Shown:
     """A board as people may see it."""
 
     def __init__(self, board: Views) -> None:
-        self._log = redact(board.log, board.rules)
+        self._log = redact(WireLog(board.log), board.rules)  # A copy: the log of an open board grows.
         # A message may quote a frame, so it is taken from the same finding in the redacted log.
         self._messages = {_key(each): each.message for each in run(self._log, closed=board.closed)}
         self._redactor = Redactor(board.rules)

@@ -28,12 +28,12 @@ def summary(told: Iterable[Mapping[str, object]], ini: Sequence[str]) -> list[st
         links.update(cast("list[str]", each["links"]))
         met.update(cast("list[str]", each["met_ini"]))
         warned.update(dict.fromkeys(cast("list[str]", each["warned"])))
-    lines = [f"warning: {line}" for line in warned]
-    for pattern in ini:
-        if pattern not in met and any(fnmatchcase(link, _link(pattern)) for link in links):
-            lines.append(f"warning: ini mcp_expect names {pattern!r}, and no board of this run met it")
-    return lines
+    unmet = [pattern for pattern in ini if pattern not in met and any(fnmatchcase(link, _link(pattern)) for link in links)]
+    return [
+        *(f"warning: {line}" for line in warned),
+        *(f"warning: ini mcp_expect names {pattern!r}, and no board of this run met it" for pattern in unmet),
+    ]
 
 
 def _link(pattern: str) -> str:
-    return pattern.split(":")[0] if pattern.count(":") == 2 else "*"
+    return pattern.partition(":")[0] if pattern.count(":") == 2 else "*"

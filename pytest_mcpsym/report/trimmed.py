@@ -29,7 +29,7 @@ def trim(error: BaseException) -> bool:
         return False
     kept = _kept(error.__traceback__)
     if len(kept) == len(list(_entries(error.__traceback__))):
-        return
+        return False
     shorter: TracebackType | None = None
     for entry in reversed(kept):
         shorter = TracebackType(shorter, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)

@@ -147,7 +147,7 @@ class Link:
                     self._tasks.cancel_scope.cancel()
             if opening.cancelled_caught:
                 raise self._obituary.silent(limit)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what breaks an open link is raised by the next call, or at close
             if not opened:
                 cause = root_cause(error)
                 failure = self._opening_failure(error)

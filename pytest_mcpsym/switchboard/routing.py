@@ -95,7 +95,7 @@ class Router:
             return granted[peer], tool
         if peer == caller.name:
             why, reason = f"{name!r} is the caller's own tool: a peer is not granted itself", "not-granted"
-        elif not separator or not tool:
+        elif not (peer and separator and tool):
             why, reason = f"{name!r} is no routed name; they look like {SEPARATOR.join(('peer', 'tool'))}", "malformed"
         else:
             near = difflib.get_close_matches(peer, granted, 1)

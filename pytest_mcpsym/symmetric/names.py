@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
-__all__ = ["CAPABILITY", "CAUSE_KEY", "FORWARDED_META", "IDENTIFIER", "SEPARATOR"]
+__all__ = [
+    "BUDGET_KEY",
+    "CALLS",
+    "CANCEL",
+    "CAPABILITY",
+    "CAUSE_KEY",
+    "CONTINUE",
+    "FORWARDED_META",
+    "FULL_CAPABILITY",
+    "IDENTIFIER",
+    "REFUSED_CONTINUATION",
+    "SEPARATOR",
+    "USAGE_KEY",
+    "Reason",
+]
 
 IDENTIFIER: Final = "dev.mcpsym/symmetric"
 """Key of the extension under `capabilities.extensions`."""
@@ -12,11 +26,35 @@ IDENTIFIER: Final = "dev.mcpsym/symmetric"
 CAPABILITY: Final[dict[str, object]] = {"tools": {}}
 """What the switchboard declares in the handshake era."""
 
+FULL_CAPABILITY: Final[dict[str, object]] = {"tools": {}, "resources": {}, "prompts": {}, "sampling": {"tools": {}}}
+"""What a client declares that offers everything the extension knows."""
+
+CALLS: Final = "dev.mcpsym/calls"
+"""The `resultType` of a leg of `tools/call` that ends with calls for the client to make (modern era)."""
+
+CONTINUE: Final = "dev.mcpsym/continue"
+"""The request that brings the answers and begins the next leg (modern era)."""
+
+CANCEL: Final = "dev.mcpsym/cancel"
+"""The request which says that nobody will continue (modern era)."""
+
 CAUSE_KEY: Final = "dev.mcpsym/cause"
 """Key in a mirrored request's `_meta`: the id of the request being handled, with its JSON type."""
+
+BUDGET_KEY: Final = "dev.mcpsym/budget"
+"""Key in a request's `_meta`: what the call may still spend."""
+
+USAGE_KEY: Final = "dev.mcpsym/usage"
+"""Key in a result's `_meta`: what the call has spent."""
 
 FORWARDED_META: Final = ("traceparent", "tracestate", "baggage")
 """The keys of `_meta` that are carried from hop to hop; all others stay on the link they arrived on."""
 
 SEPARATOR: Final = "__"
 """Between the link's name and the tool's: `everything__echo`. Link names do not contain it, so the first one splits."""
+
+Reason = Literal["unknown", "expired", "replayed", "foreign"]
+"""Why a continuation is refused: `data.reason` of the error."""
+
+REFUSED_CONTINUATION: Final = "this continuation cannot be continued"
+"""The one text of all four refusals (code -32602), so that only `data.reason` tells them apart."""

@@ -140,7 +140,7 @@ async def serve_on_loopback(
         StartupError: The app's lifespan startup failed or took too long.
         McpsymError: The app blocks its thread and cannot be stopped.
     """
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sends small writes at once only where the protocol is named.
     listener.bind(("127.0.0.1", 0))
     thread = _Thread(cast("Callable[[], ASGIApp]", app) if factory else lambda: cast("ASGIApp", app), listener)
     thread.start()

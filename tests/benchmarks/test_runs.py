@@ -8,12 +8,12 @@ import pytest
 
 pytest.importorskip("benchmarks", reason="benchmarks are no part of the wheel")
 
-from benchmarks.command import BENCHMARKS, main  # noqa: E402 - skipped above where it is not there
-from benchmarks.paired import Pairs, paired, uncollected  # noqa: E402 - as above
-from benchmarks.row import Effort, Row, Skipped  # noqa: E402 - as above
-from benchmarks.samples import sample  # noqa: E402 - as above
-from benchmarks.table import as_json, table  # noqa: E402 - as above
-from pytest_mcpsym.wire.route import routes  # noqa: E402 - as above
+from benchmarks.command import BENCHMARKS, main
+from benchmarks.paired import Pairs, paired, uncollected
+from benchmarks.row import Effort, Row, Skipped
+from benchmarks.samples import sample
+from benchmarks.table import as_json, table
+from pytest_mcpsym.wire.route import routes
 
 TINY = Effort(rounds=2, calls=2, openings=1, starts=1, frames=20, large=1, installs=False)
 GROWN = Row("growth", "a frame in 10", "a frame in 1", "none", "x", 1.25, 1.0, 2.0, 3, goal=1.5, cost=2.5e-6, other=2e-3)
@@ -93,4 +93,4 @@ def test_what_could_not_be_measured_is_in_the_json_with_its_reason() -> None:
 
 
 def test_a_sample_is_a_log_whose_routes_lead_through_the_agent() -> None:
-    assert routes(sample(12)) == "host > agent > everything x2"
+    assert routes(sample(12)) == "host > (agent > everything) x2"

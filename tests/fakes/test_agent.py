@@ -47,14 +47,14 @@ async def test_a_task_without_a_tool_is_an_error_result(switchboard: Switchboard
     async with switchboard(agent=agent(), everything=everything()) as board:
         result = await board.call("agent__run", task="dance")
     assert result.is_error
-    assert said(result).startswith("no tool for 'dance'; say which one to use: everything__echo, ")
+    assert "no tool for 'dance'; say which one to use: everything__echo, " in said(result)
 
 
 async def test_a_tool_that_fails_is_an_error_result_that_names_it(switchboard: Switchboard) -> None:
     async with switchboard(agent=agent(), everything=everything()) as board:
         result = await board.call("agent__run", task="add 1")
     assert result.is_error
-    assert said(result).startswith("everything__add failed: ")
+    assert "everything__add failed: " in said(result)
 
 
 async def test_a_client_without_the_extension_is_told_so() -> None:

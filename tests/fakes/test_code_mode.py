@@ -41,7 +41,7 @@ async def test_a_program_that_is_refused_calls_nothing(switchboard: Switchboard)
     async with switchboard(code=code_mode(), everything=everything()) as board:
         failed, why = await run(board, "everything__echo(message='hi')\nopen(file='/etc/passwd')")
     assert failed
-    assert why.startswith("line 2: no tool 'open' is granted (granted: everything__add, ")
+    assert "line 2: no tool 'open' is granted (granted: everything__add, " in why
     assert board.routes == "host > code"
 
 
@@ -49,5 +49,5 @@ async def test_a_tool_that_fails_ends_the_program(switchboard: Switchboard) -> N
     async with switchboard(code=code_mode(), everything=everything()) as board:
         failed, why = await run(board, "everything__add(a='x', b=1)\neverything__echo(message='never')")
     assert failed
-    assert why.startswith("everything__add failed: ")
+    assert "everything__add failed: " in why
     assert board.routes == "host > code > everything"

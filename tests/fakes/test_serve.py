@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import re
 import subprocess
 import sys
 from collections.abc import Generator
@@ -48,16 +48,10 @@ async def test_a_fake_ends_by_itself_when_its_input_ends(switchboard: Switchboar
     assert note.data == {"status": 0, "asked": True}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
-def serving(port: int) -> Generator[subprocess.Popen[str]]:
+def serving() -> Generator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        command("fake_servers.everything", "--http", str(port)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command("fake_servers.everything", "--http", "0"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     try:
         yield process
@@ -66,21 +60,20 @@ def serving(port: int) -> Generator[subprocess.Popen[str]]:
         process.communicate(timeout=20)
 
 
-async def listening(process: subprocess.Popen[str]) -> None:
-    """Wait until the server says that it listens."""
+async def address(process: subprocess.Popen[str]) -> str:
+    """Wait until the server says where it listens."""
     assert process.stderr is not None
-    while line := await anyio.to_thread.run_sync(process.stderr.readline):
-        if "running on http://" in line:
-            return
+    while line := await anyio.to_thread.run_sync(process.stderr.readline, abandon_on_cancel=True):
+        if found := re.search(r"running on (http://[\w.:]+)", line):
+            return found[1]
     raise AssertionError("the server ended before it listened")
 
 
 async def test_a_fake_serves_over_http(switchboard: Switchboard) -> None:
-    port = free_port()
-    with serving(port) as process:
+    with serving() as process:
         with anyio.fail_after(30):
-            await listening(process)
-        async with switchboard(peer=f"http://127.0.0.1:{port}/mcp") as board:
+            url = await address(process)
+        async with switchboard(peer=f"{url}/mcp") as board:
             assert (await board.call("peer__add", a=1, b=2)).structured_content == {"result": 3}
 
 
@@ -91,6 +84,7 @@ def test_a_wrong_option_is_explained() -> None:
     assert (ran.returncode, ran.stderr.splitlines()[0]) == (2, "usage: python -m fake_servers.everything [-h] [--http PORT]")
 
 
+@pytest.mark.mcp(expect=["jsonrpc:unanswered"])
 async def test_a_missing_extra_is_one_line_for_the_client_too(switchboard: Switchboard) -> None:
     from mcp.client.stdio import StdioServerParameters
 

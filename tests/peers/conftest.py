@@ -32,14 +32,14 @@ def everything_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """The URL of `@modelcontextprotocol/server-everything`, one process for all tests; each board has a session of its own."""
     command = npm_peer("server-everything", "streamableHttp")
     folder = tmp_path_factory.mktemp("server-everything")
-    for attempt in range(_PORTS):
-        port, said = _free_port(), folder / f"stderr-{attempt}.txt"
+    said = folder / "stderr.txt"
+    for _ in range(_PORTS):
+        port = _free_port()
         with _running(command, port, said) as process:
-            until(lambda: _listens(said) or process.poll() is not None, "the everything server to listen", limit=_START)
-            if _listens(said):
+            if _starts(process, said):
                 yield f"http://127.0.0.1:{port}/mcp"
                 return
-    pytest.fail(f"{command} did not listen on any of {_PORTS} ports: {said.read_text('utf-8')}")
+    pytest.fail(f"{command} did not listen on any of {_PORTS} ports: {said.read_text('utf-8', 'replace')}")
 
 
 @contextmanager
@@ -66,5 +66,11 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _listens(said: Path) -> bool:
-    return "listening on port" in said.read_text("utf-8", "replace")
+def _starts(process: subprocess.Popen[bytes], said: Path) -> bool:
+    """Wait until the server listens or has ended, and tell which."""
+
+    def listens() -> bool:
+        return "listening on port" in said.read_text("utf-8", "replace")
+
+    until(lambda: listens() or process.poll() is not None, "the everything server to listen", limit=_START)
+    return listens()

@@ -26,6 +26,12 @@ def thought(text: str, number: int, **more: object) -> dict[str, object]:
     return {"thought": text, "thoughtNumber": number, "totalThoughts": 3, "nextThoughtNeeded": number < 3, **more}
 
 
+def length_of(result: CallToolResult) -> int:
+    """How many thoughts the server remembers."""
+    assert result.structured_content is not None
+    return int(result.structured_content["thoughtHistoryLength"])
+
+
 def drawn(board: Board | AsyncBoard) -> str:
     """What the server wrote to standard error so far."""
     return "\n".join(str(note.data["text"]) for note in board.log.notes if note.channel == "stderr")
@@ -33,8 +39,8 @@ def drawn(board: Board | AsyncBoard) -> str:
 
 def test_the_server_remembers_the_thoughts_of_its_link(switchboard: Switchboard, thinking: str) -> None:
     with switchboard(thinking=thinking) as board:
-        results = [board.call(THINK, thought(f"step {number}", number)) for number in (1, 2, 3)]
-    assert [(result.structured_content or {})["thoughtHistoryLength"] for result in results] == [1, 2, 3]
+        lengths = [length_of(board.call(THINK, thought(f"step {number}", number))) for number in (1, 2, 3)]
+    assert lengths == [1, 2, 3]
     assert board.findings == ()
 
 
@@ -89,16 +95,15 @@ def test_standard_error_is_no_part_of_a_snapshot(switchboard: Switchboard, think
 
 @pytest.mark.anyio
 async def test_twenty_thoughts_at_once_are_each_counted_once(switchboard: Switchboard, thinking: str) -> None:
-    lengths: list[object] = []
+    lengths: list[int] = []
 
     async def think(number: int) -> None:
-        result: CallToolResult = await board.call(THINK, thought(f"thought {number}", 1))
-        lengths.append((result.structured_content or {})["thoughtHistoryLength"])
+        lengths.append(length_of(await board.call(THINK, thought(f"thought {number}", 1))))
 
     async with switchboard(thinking=thinking) as board:
         async with anyio.create_task_group() as tasks:
             for number in range(20):
                 tasks.start_soon(think, number)
         await until_async(lambda: drawn(board).count("💭") == 20, "twenty drawings")
-    assert sorted(map(str, lengths)) == sorted(map(str, range(1, 21)))
+    assert sorted(lengths) == list(range(1, 21))
     assert board.findings == ()

@@ -35,7 +35,7 @@ def until(holds: Callable[[], bool], what: str, *, limit: float = LIMIT) -> None
 async def until_async(holds: Callable[[], bool], what: str, *, limit: float = LIMIT) -> None:
     """Return as soon as `holds` does; for tests on the async face."""
     with anyio.move_on_after(limit):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - a log tells nobody that it grows
             await anyio.sleep(_PAUSE)
         return
     raise TimeoutError(f"waited {limit:g} s for {what}")

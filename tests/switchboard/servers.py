@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import cast
 
 import anyio
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCNotification, JSONRPCRequest
+from mcp_types import CallToolResult, JSONRPCNotification, JSONRPCRequest, TextContent
 
 from pytest_mcpsym.transport.memory import ServerReads, ServerWrites
 
-__all__ = ["ScriptedServer", "Wire", "process", "until"]
+__all__ = ["ScriptedServer", "Wire", "demo", "garble", "process", "text", "until"]
 
 
 class Wire:
@@ -100,10 +101,50 @@ def process(folder: Path, source: str, name: str = "server") -> str:
     return shlex.join([sys.executable, str(path)])
 
 
+def demo() -> MCPServer:
+    """A server with one tool of each kind that the tests need."""
+    server = MCPServer("demo", log_level="WARNING")
+
+    @server.tool()
+    async def echo(text: str) -> str:
+        return text
+
+    @server.tool()
+    async def keys(context: Context) -> str:
+        meta = context.request_context.meta
+        return ",".join(sorted(dict(cast("Mapping[str, object]", meta or {}))))
+
+    @server.tool()
+    async def steps(context: Context) -> str:
+        for step in range(3):
+            await context.report_progress(step, 3, f"step {step}")
+        return "done"
+
+    @server.tool()
+    async def fail() -> str:
+        raise ValueError("no luck")
+
+    @server.tool()
+    async def sleep() -> str:
+        await anyio.sleep_forever()
+        return ""
+
+    return server
+
+
+def text(result: CallToolResult) -> str:
+    """The text of a result."""
+    return "".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+async def garble(wire: Wire) -> None:
+    """A play: say something that is no message, then answer a call."""
+    await wire.say("garbage")
+    await wire.answer(await wire.hear_request("tools/call"), '{"content":[]}')
+
+
 async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
     """Wait for something that the log will show."""
     with anyio.fail_after(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the log tells nobody when it grows
             await anyio.sleep(0.005)
-
-

@@ -101,7 +101,9 @@ async def test_one_link_that_fails_ends_the_others_and_is_the_only_error(tmp_pat
     pid = tmp_path / "pid"
     fine = f"open({str(pid)!r}, 'w').write(str(os.getpid()))\nshake(); hear()"
     error = await refusal(
-        switchboard(fine=process(tmp_path, fine), also=MCPServer("a"), broken=process(tmp_path, "time.sleep(0.3); sys.exit(4)", "b"))
+        switchboard(
+            fine=process(tmp_path, fine), also=MCPServer("a"), broken=process(tmp_path, "time.sleep(0.3); sys.exit(4)", "b")
+        )
     )
     assert error.link == "broken"
     with pytest.raises(ProcessLookupError):
@@ -111,9 +113,8 @@ async def test_one_link_that_fails_ends_the_others_and_is_the_only_error(tmp_pat
 async def test_a_server_that_closes_in_mid_call_is_an_error_of_the_call_and_not_again_of_closing(tmp_path: Path) -> None:
     opener = switchboard(weather=process(tmp_path, "shake(); hear(); print('out of memory', file=sys.stderr); sys.exit(9)"))
     async with hasty(opener) as board:
-        with board.expect("jsonrpc:unanswered"):
-            with pytest.raises(LinkError, match="ended with exit status 9") as caught:
-                await board.call("weather__now")
+        with board.expect("jsonrpc:unanswered"), pytest.raises(LinkError, match="ended with exit status 9") as caught:
+            await board.call("weather__now")
     assert caught.value.reason == "exited"
     assert "out of memory" in str(caught.value)
 
@@ -153,7 +154,8 @@ async def test_an_address_where_nobody_listens_says_to_start_the_server() -> Non
 
 
 @pytest.mark.parametrize(
-    ("status", "told"), [(404, "check the path of its URL"), (401, "link(url, headers={'Authorization': ...})"), (500, "HTTP 500")]
+    ("status", "told"),
+    [(404, "check the path of its URL"), (401, "link(url, headers={'Authorization': ...})"), (500, "HTTP 500")],
 )
 @pytest.mark.parametrize("era", ["handshake", "modern"])
 async def test_an_http_refusal_is_one_of_its_own_kind(status: int, told: str, era: str) -> None:

@@ -138,7 +138,11 @@ def test_a_module_in_the_working_directory_is_found_and_the_path_left_alone(
 @pytest.mark.parametrize(
     ("target", "options", "told"),
     [
-        (MCPServer("a"), {"transport": "stdio"}, r"transport='stdio' does not fit MCPServer 'a'; possible: memory, http, sockets"),
+        (
+            MCPServer("a"),
+            {"transport": "stdio"},
+            r"transport='stdio' does not fit MCPServer 'a'; possible: memory, http, sockets",
+        ),
         (asgi, {"transport": "memory"}, r"possible: http, sockets"),
         ("https://x.test/mcp", {"transport": "sockets"}, r"possible: http$"),
         ("run it", {"transport": "http"}, r"possible: stdio$"),
@@ -158,8 +162,8 @@ def test_an_option_that_does_not_fit_is_refused(target: object, options: dict[st
 
 
 def test_environment_and_folder_of_a_command_are_added_to_what_it_has() -> None:
-    spec = link(StdioServerParameters(command="x", env={"A": "1"}), env={"B": "2"}, cwd="/tmp")
-    assert spec.target == StdioServerParameters(command="x", env={"A": "1", "B": "2"}, cwd="/tmp")
+    spec = link(StdioServerParameters(command="x", env={"A": "1"}), env={"B": "2"}, cwd="/srv")
+    assert spec.target == StdioServerParameters(command="x", env={"A": "1", "B": "2"}, cwd="/srv")
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,11 @@ _NOTHING: dict[str, object] = {"type": "object", "properties": {}}
 _TOOLS = [
     types.Tool(
         name="add",
-        input_schema={"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a", "b"]},
+        input_schema={
+            "type": "object",
+            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+            "required": ["a", "b"],
+        },
     ),
     types.Tool(name="slow", input_schema={"type": "object", "properties": {"steps": {"type": "integer"}}}),
     *(types.Tool(name=name, input_schema=_NOTHING) for name in ("ask", "think", "touch")),
@@ -120,7 +124,9 @@ async def _list_resources(
 
 
 async def _read(context: ServerRequestContext, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-    return types.ReadResourceResult(contents=[types.TextResourceContents(uri=params.uri, text="a note", mime_type="text/plain")])
+    return types.ReadResourceResult(
+        contents=[types.TextResourceContents(uri=params.uri, text="a note", mime_type="text/plain")]
+    )
 
 
 async def _list_prompts(context: ServerRequestContext, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
@@ -141,7 +147,9 @@ async def _slow(context: ServerRequestContext, steps: int) -> types.CallToolResu
     return _text("done")
 
 
-async def _ask_low(context: ServerRequestContext, params: types.CallToolRequestParams) -> types.CallToolResult | types.InputRequiredResult:
+async def _ask_low(
+    context: ServerRequestContext, params: types.CallToolRequestParams
+) -> types.CallToolResult | types.InputRequiredResult:
     answers = params.input_responses
     if answers is None and context.protocol_version >= MODERN:
         return types.InputRequiredResult(input_requests={"who": types.ElicitRequest(params=_FORM)}, request_state="asked")
@@ -152,7 +160,9 @@ async def _ask_low(context: ServerRequestContext, params: types.CallToolRequestP
     return _text(f"Hello, {(given.content or {}).get('name')}")
 
 
-async def _think_low(context: ServerRequestContext, params: types.CallToolRequestParams) -> types.CallToolResult | types.InputRequiredResult:
+async def _think_low(
+    context: ServerRequestContext, params: types.CallToolRequestParams
+) -> types.CallToolResult | types.InputRequiredResult:
     answers = params.input_responses
     if answers is None and context.protocol_version >= MODERN:
         return types.InputRequiredResult(input_requests={"model": types.CreateMessageRequest(params=_QUESTION)})

@@ -1,0 +1,138 @@
+"""Wrong options, ini values and markers: one clear line each; help and markers read well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.plugin.harness import Example, ini
+
+MakeExample = Callable[..., Example]
+
+TEST = "def test_it(switchboard): pass\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("mcp_era = old", "ini mcp_era = 'old': use handshake, modern or both"),
+        ("mcp_trace = yes", "ini mcp_trace = 'yes': use off, on or retain-on-failure"),
+        ("mcp_fail_on = info", "ini mcp_fail_on = 'info': use error, warning or never"),
+        ("mcp_open_timeout = soon", "ini mcp_open_timeout = 'soon': use a number of seconds above 0"),
+        ("mcp_call_timeout = 0", "ini mcp_call_timeout = '0': use a number of seconds above 0"),
+        ("mcp_call_timeout = nan", "ini mcp_call_timeout = 'nan': use a number of seconds above 0"),
+        ("mcp_call_timeout = inf", "ini mcp_call_timeout = 'inf': use a number of seconds above 0"),
+        (
+            "mcp_expect = progress",
+            "ini mcp_expect: 'progress' is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or "
+            "'link:progress:*'",
+        ),
+    ],
+)
+def test_a_wrong_ini_value_is_one_line(example: MakeExample, pytester: pytest.Pytester, line: str, message: str) -> None:
+    run = example(TEST, **{"pytest.ini": ini(line)}).run_here(pytester)
+    assert run.status == pytest.ExitCode.USAGE_ERROR
+    assert [text for text in run.text.splitlines() if text] == [f"ERROR: {message}"]
+
+
+@pytest.mark.parametrize(("option", "values"), [("--mcp-era", "both"), ("--mcp-trace", "retain-on-failure")])
+def test_a_wrong_option_names_the_values(example: MakeExample, pytester: pytest.Pytester, option: str, values: str) -> None:
+    run = example(TEST).run_here(pytester, f"{option}=x")
+    assert run.status == pytest.ExitCode.USAGE_ERROR
+    run.says(f"argument {option}: invalid choice: 'x'", values)
+
+
+@pytest.mark.parametrize(
+    ("marker", "message"),
+    [
+        ("expects=[]", "@pytest.mark.mcp has no keyword 'expects'; did you mean 'expect'? (valid: expect, era)"),
+        ("colour=1", "@pytest.mark.mcp has no keyword 'colour' (valid: expect, era)"),
+        ("'modern'", "@pytest.mark.mcp takes keywords only, not 'modern' (valid: expect, era)"),
+        ("era='old'", "@pytest.mark.mcp(era='old'): use handshake, modern or both"),
+        ("era=['both']", "@pytest.mark.mcp(era=['both']): use handshake, modern or both"),
+        ("expect='a:b'", "@pytest.mark.mcp(expect='a:b'): use a list of patterns, as in expect=['jsonrpc:unanswered']"),
+        (
+            "expect=['a']",
+            "@pytest.mark.mcp(expect=...): 'a' is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or "
+            "'link:progress:*'",
+        ),
+        (
+            "expect=[1]",
+            "@pytest.mark.mcp(expect=...): 1 is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or "
+            "'link:progress:*'",
+        ),
+    ],
+)
+def test_a_wrong_marker_is_one_line(example: MakeExample, pytester: pytest.Pytester, marker: str, message: str) -> None:
+    run = example(f"import pytest\n@pytest.mark.mcp({marker})\n{TEST}").run_here(pytester, "-q", "-rN")
+    lines = run.text.splitlines()
+    title = next(index for index, line in enumerate(lines) if "ERROR at setup of test_it" in line)
+    assert lines[title + 1] == message
+    assert " in " in lines[title + 2]
+
+
+def test_a_board_for_a_module_is_refused_with_the_reason(example: MakeExample, pytester: pytest.Pytester) -> None:
+    run = example("""
+import pytest
+
+@pytest.fixture(scope="module")
+def shared(switchboard): pass
+
+def test_it(shared): pass
+""").run_here(pytester)
+    assert run.outcomes == {"error": 1}
+    run.says("ScopeMismatch", "`switchboard` belongs to one test: its findings, snapshot and recording are judged and written per test")
+
+
+HELP = [
+    "symmetric MCP (pytest-mcpsym):",
+    "--mcp-era={handshake,modern,both} Protocol era of links that name none; `both` runs a test once per era. Default: ini mcp_era,",
+    "--mcp-trace={off,on,retain-on-failure} When to write the transcript of a test's boards below mcp-traces/. Default: ini mcp_trace,",
+    "mcp_era (string): protocol era of links that name none: handshake, modern or both",
+    "mcp_fail_on (string): least severity of a finding that fails its test: error, warning or never",
+    "mcp_expect (linelist): findings that fail no test, one pattern a line: [LINK:]FAMILY:RULE, with *",
+    "mcp_trace (string): when to write transcripts: off, on or retain-on-failure",
+    "mcp_open_timeout (string): seconds that a server may take to start and to answer its first request",
+    "mcp_call_timeout (string): seconds that an answer may take",
+]
+
+
+def test_help_lists_our_options_and_settings(example: MakeExample, pytester: pytest.Pytester) -> None:
+    text = " ".join(example(TEST).run_here(pytester, "--help").text.split())
+    assert [line for line in HELP if line not in text] == []
+
+
+def test_markers_list_ours_on_one_line(example: MakeExample, pytester: pytest.Pytester) -> None:
+    run = example(TEST).run_here(pytester, "--markers")
+    run.says(
+        "@pytest.mark.mcp(expect=[...], era=...): findings that this test expects, as patterns such as 'jsonrpc:unanswered' or "
+        "'weather:progress:*', and the protocol era of its links: handshake, modern or both"
+    )
+
+
+def test_fixtures_are_listed_with_one_sentence_each(example: MakeExample, pytester: pytest.Pytester) -> None:
+    run = example(TEST).run_here(pytester, "--fixtures")
+    run.says(
+        "Open boards: `with`, or `async with`, `switchboard(name=server, ...) as board`.",
+        "Compare a closed board with its transcript on disk: `assert board == wire_snapshot`.",
+    )
+    assert "_mcp_era" not in run.text
+
+
+def test_options_of_other_plugins_may_have_names_like_ours(example: MakeExample, pytester: pytest.Pytester) -> None:
+    conftest = """
+def pytest_addoption(parser):
+    for name in ("--mcp-timeout", "--mcp-record-mode", "--mcp-target", "--era", "--trace-mcp"):
+        parser.addoption(name)
+    parser.addoption("--other-era", dest="mcp_era")
+    parser.addoption("--other-trace", dest="mcp_trace")
+"""
+    run = example({"conftest.py": conftest, "test_it.py": TEST}).run_here(pytester, "--other-era=x", "--mcp-timeout=1")
+    assert run.outcomes == {"passed": 1}
+
+
+def test_the_plugin_can_be_switched_off(example: MakeExample, pytester: pytest.Pytester) -> None:
+    run = example("def test_it(): pass\n").run_here(pytester, "-p", "no:mcpsym")
+    assert run.outcomes == {"passed": 1}
+    assert "mcpsym-" not in run.text
