@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_mcpsym.errors import McpsymError as McpsymError
     from pytest_mcpsym.errors import TargetError as TargetError
     from pytest_mcpsym.errors import UsageError as UsageError
+    from pytest_mcpsym.plugin import Switchboard as Switchboard
     from pytest_mcpsym.switchboard.board import AsyncBoard as AsyncBoard
     from pytest_mcpsym.switchboard.board import Board as Board
     from pytest_mcpsym.switchboard.opener import Opener as Opener
@@ -43,6 +44,7 @@ __all__ = [
     "McpsymError",
     "Opener",
     "Routes",
+    "Switchboard",
     "TargetError",
     "UsageError",
     "WireLog",
@@ -62,6 +64,7 @@ if not TYPE_CHECKING:
             "TargetError",
             "UsageError",
         ),
+        "plugin": ("Switchboard",),
         "switchboard.board": ("AsyncBoard", "Board"),
         "switchboard.opener": ("Opener",),
         "switchboard.target": ("LinkSpec", "link"),

@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fake_servers import agent as agent
-    from fake_servers import code_mode as code_mode
-    from fake_servers import everything as everything
+    from fake_servers import agent, code_mode, everything
 
 __all__ = ["agent", "code_mode", "everything"]
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from pytest_mcpsym import options
-from pytest_mcpsym.errors import FindingsError
+from pytest_mcpsym.errors import FindingsError, UsageError
 from pytest_mcpsym.items import ItemState, own_stem_of
 from pytest_mcpsym.report.findings import Verdict, judge, one_line_each
 from pytest_mcpsym.report.routes import trees
+from pytest_mcpsym.switchboard.board import Board
 
 if TYPE_CHECKING:
     from _pytest._code.code import TerminalRepr
@@ -48,11 +49,27 @@ def after_fixtures(item: pytest.Item, state: ItemState) -> None:
 
     Raises:
         FindingsError: As `after_body`.
+        UsageError: A board is still open.
     """
+    left = _left_open(state)
     verdict = _judge(item, state, final=True)
     _tell(item, state, (*verdict.failing, *verdict.warned) if state.failed else verdict.warned)
     if verdict.failed and not state.failed:
         raise FindingsError(verdict.text)
+    if left and state.failed:
+        state.warned.append(f"{item.nodeid}: {left}")
+    elif left:
+        raise UsageError(left)
+
+
+def _left_open(state: ItemState) -> str:
+    """Close the boards that a test left open, as far as that is possible from here, and say so; nothing if there were none."""
+    left = [board for board in state.boards if not board.closed]
+    for board in left:
+        if isinstance(board, Board):
+            board.close()
+    names = "; ".join(", ".join(board.log.links) for board in left)
+    return f"this test left a board open ({names}): open boards with `with` or `async with`, or close them" if left else ""
 
 
 def _judge(item: pytest.Item, state: ItemState, *, final: bool) -> Verdict:

@@ -5,14 +5,15 @@ Pinned by `tests/plugin/test_tracebacks.py`.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, cast
 
 __all__ = ["trim"]
 
-_OURS: Final = str(Path(__file__).parent.parent)
+_OURS: Final = str(Path(__file__).parent.parent) + os.sep
 _PLUGIN: Final = str(Path(__file__).parent.parent / "plugin.py")
 
 
@@ -22,9 +23,15 @@ def trim(error: BaseException) -> bool:
     Only errors of this package and the SDK's `MCPError` are cut: all that they can tell is in their message. Errors that the user was
     handling stay attached; those that the harness was handling do not.
 
+    In a group, as pytest-trio raises them, each error is cut.
+
     Returns:
-        Whether there was anything to cut.
+        Whether the error's own traceback was cut.
     """
+    if isinstance(error, BaseExceptionGroup):
+        for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            trim(each)
+        return False
     if not _speaks_for_itself(error):
         return False
     kept = _kept(error.__traceback__)
@@ -65,11 +72,12 @@ def _entries(traceback: TracebackType | None) -> list[TracebackType]:
 
 
 def _kept(traceback: TracebackType | None) -> list[TracebackType]:
-    """Return the entries before the first frame of ours; the plugin's own hooks, which call tests, do not count."""
+    """Return the entries before the first frame of ours; the plugin's hooks, which call tests, do not count."""
     kept: list[TracebackType] = []
     for entry in _entries(traceback):
-        file = entry.tb_frame.f_code.co_filename
-        if file.startswith(_OURS) and file != _PLUGIN:
+        code = entry.tb_frame.f_code
+        hook = code.co_filename == _PLUGIN and code.co_name.startswith("pytest_")
+        if code.co_filename.startswith(_OURS) and not hook:
             break
         kept.append(entry)
     return kept

@@ -1,9 +1,12 @@
-"""Open the byte channel that a `LinkSpec` describes. The one place that knows which transport serves which target."""
+"""Open the byte channel that a `LinkSpec` describes. The one place that knows which transport serves which target.
+
+Pinned by `tests/switchboard/test_connect.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -31,7 +34,7 @@ async def connect(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
         LinkError: The peer could not be started or reached.
     """
     if spec.transport == "memory":
-        async with _lifespan(spec.target), open_memory(cast("MemoryServer", lowlevel(spec.target)), tap) as channel:
+        async with open_memory(cast("MemoryServer", lowlevel(spec.target)), tap) as channel:
             yield channel
     elif isinstance(spec.target, StdioServerParameters):
         async with open_stdio(spec.target, tap) as channel:
@@ -39,12 +42,6 @@ async def connect(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
     else:
         async with _connect_http(spec, tap) as channel:
             yield channel
-
-
-def _lifespan(target: object) -> AbstractAsyncContextManager[object]:
-    """FastMCP keeps a lifespan outside its low-level server; other servers enter theirs when they run."""
-    manager = getattr(target, "_lifespan_manager", None)
-    return cast("AbstractAsyncContextManager[object]", manager()) if manager is not None else nullcontext()
 
 
 @asynccontextmanager

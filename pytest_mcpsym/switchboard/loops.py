@@ -1,4 +1,7 @@
-"""Tell event loops apart, so that a board used from the wrong one is an error and never a hang."""
+"""Tell event loops apart, so that a board used from the wrong one is an error and never a hang.
+
+Pinned by `tests/switchboard/test_lifetime.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What `switchboard(...)` returns: one opener, two faces. `with` gives a `Board`, `async with` an `AsyncBoard`.
 
-Pinned by `tests/switchboard/test_board.py` and `tests/plugin/test_runners.py`.
+Pinned by `tests/switchboard/test_lifetime.py` and `tests/plugin/test_runners.py`.
 """
 
 from __future__ import annotations

@@ -92,10 +92,12 @@ def _is_response(response: object) -> bool:
     if not isinstance(response, Mapping):
         return False
     members = cast("Mapping[str, object]", response)
-    if members.keys() == {"result"}:
+    if len(members) != 1:
+        return False
+    if "result" in members:
         return isinstance(members["result"], Mapping)
     error = members.get("error")
-    if members.keys() != {"error"} or not isinstance(error, Mapping):
+    if not isinstance(error, Mapping):
         return False
     parts = cast("Mapping[str, object]", error)
     return type(parts.get("code")) is int and isinstance(parts.get("message"), str)

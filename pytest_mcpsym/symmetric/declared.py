@@ -45,7 +45,7 @@ class NotSymmetric(MCPError):
 
     def __init__(self, why: str, *, modern: bool, required: Mapping[str, object] | None = None) -> None:
         code = MISSING_REQUIRED_CLIENT_CAPABILITY if modern else INVALID_PARAMS
-        missing = {"extensions": {IDENTIFIER: {"tools": {}}}} if required is None else dict(required)
+        missing: dict[str, object] = {"extensions": {IDENTIFIER: {"tools": {}}}} if required is None else dict(required)
         super().__init__(code, why, {"requiredCapabilities": missing})
 
 

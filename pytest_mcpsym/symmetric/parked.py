@@ -10,8 +10,10 @@ Pinned by `tests/symmetric/test_parked.py`.
 
 from __future__ import annotations
 
+import itertools
 import math
 import secrets
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -33,7 +35,7 @@ from pytest_mcpsym.symmetric.continuation import RefusedContinuation, Spent, che
 from pytest_mcpsym.symmetric.declared import NotSymmetric, declaration
 from pytest_mcpsym.symmetric.names import CALLS, CANCEL, CONTINUE, IDENTIFIER
 from pytest_mcpsym.symmetric.run import FollowingChannel, ParkedRun
-from pytest_mcpsym.symmetric.sealed import SealedTools, Step
+from pytest_mcpsym.symmetric.sealed import SealedTools
 
 __all__ = ["LEG_LIMIT", "TIME_TO_LIVE", "CancelParams", "ContinueParams", "Extension", "install"]
 
@@ -69,16 +71,18 @@ class _Lot:
         value: What the lifespan gave to handlers.
         host: The task that entered it; on a stream, the parent of all tasks that handle the connection's requests.
         tasks: The handlers.
+        number: Tells it from every other lot of the extension, for ever.
     """
 
     value: object
     host: int
     tasks: anyio.abc.TaskGroup
+    number: int
 
 
 @dataclass(eq=False, slots=True)
 class _Parked:
-    run: ParkedRun
+    channel: FollowingChannel
     owner: object
 
 
@@ -104,8 +108,9 @@ class Extension(SDKExtension):
         self._leg_limit = leg_limit
         self._sealed = sealed
         self._parked: dict[str, _Parked] = {}
-        self._spent = Spent(time_to_live, anyio.current_time)
+        self._spent = Spent(time_to_live, time.monotonic)
         self._lots: list[_Lot] = []
+        self._numbers = itertools.count()
 
     @property
     def parked(self) -> int:
@@ -150,17 +155,16 @@ class Extension(SDKExtension):
         lot = self._lot_of(ctx)
         if lot is None:
             return await call_next(ctx)
-        run = ParkedRun()
-        channel = FollowingChannel(sdk.channel_of(ctx.session), run)
+        channel = FollowingChannel(sdk.channel_of(ctx.session), ParkedRun())
         session = sdk.session_over(channel, ctx.session, ctx.meta)
-        lot.tasks.start_soon(self._handle, run, call_next, replace(ctx, session=session))
-        return await self._leg(run, channel, ctx)
+        lot.tasks.start_soon(self._handle, channel.run, call_next, replace(ctx, session=session))
+        return await self._leg(channel, ctx)
 
     @asynccontextmanager
     async def _lot(self, value: object) -> AsyncGenerator[None]:
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
-            lot = _Lot(value, anyio.get_current_task().id, tasks)
+            lot = _Lot(value, anyio.get_current_task().id, tasks, next(self._numbers))
             self._lots.append(lot)
             try:
                 yield
@@ -185,29 +189,29 @@ class Extension(SDKExtension):
     def _owner(self, ctx: _Context) -> object:
         """Return who may continue what this request began: the principal, on the connection where there is one."""
         lot = self._lot_of(ctx)
-        return (authenticated_principal(ctx), id(lot.tasks) if lot is not None else None)
+        return (authenticated_principal(ctx), lot.number if lot is not None else None)
 
     async def _continue(self, ctx: _Context, params: ContinueParams) -> HandlerResult:
         if not _may_claim(ctx):
             raise NotSymmetric(f"the client did not declare {IDENTIFIER} on this request", modern=True)
         if self._sealed is not None and self._sealed.claims(params.continuation):
-            step = await self._sealed.resume(ctx, params.continuation, params.responses)
-            return step if _is_leg(step) else sdk.tool_result(step, ctx.protocol_version)
-        run = self._find(ctx, params.continuation).run
-        check_responses(params.responses, run.strangers(params.responses))
-        self._use_up(ctx, params.continuation)
-        run.scope.deadline = math.inf
-        run.answer(params.responses)
-        result = await self._leg(run, run.channel, ctx)
+            result = await self._sealed.resume(ctx, params.continuation, params.responses)
+        else:
+            channel = self._find(ctx, params.continuation).channel
+            check_responses(params.responses, channel.run.strangers(params.responses))
+            self._use_up(ctx, params.continuation)
+            channel.run.scope.deadline = math.inf
+            channel.run.answer(params.responses)
+            result = await self._leg(channel, ctx)
         return result if _is_leg(result) else sdk.tool_result(result, ctx.protocol_version)
 
     async def _cancel(self, ctx: _Context, params: CancelParams) -> HandlerResult:
         if self._sealed is not None and self._sealed.claims(params.continuation):
             await self._sealed.discard(ctx, params.continuation)
             return {}
-        run = self._find(ctx, params.continuation).run
+        channel = self._find(ctx, params.continuation).channel
         self._use_up(ctx, params.continuation)
-        run.scope.cancel()
+        channel.run.scope.cancel()
         return {}
 
     def _find(self, ctx: _Context, continuation: str) -> _Parked:
@@ -217,7 +221,7 @@ class Extension(SDKExtension):
             raise self._spent.refusal(continuation, owner)
         if parked.owner != owner:
             raise RefusedContinuation("foreign")
-        if parked.run.scope.cancel_called:
+        if parked.channel.run.scope.cancel_called:
             raise RefusedContinuation("expired")
         return parked
 
@@ -225,8 +229,9 @@ class Extension(SDKExtension):
         del self._parked[continuation]
         self._spent.add(continuation, "replayed", self._owner(ctx))
 
-    async def _leg(self, run: ParkedRun, channel: FollowingChannel, ctx: _Context) -> HandlerResult:
+    async def _leg(self, channel: FollowingChannel, ctx: _Context) -> HandlerResult:
         """Return the end of a leg: calls and a continuation, or the handler's result."""
+        run = channel.run
         try:
             await channel.follow(sdk.channel_of(ctx.session), sdk.log_levels(ctx.session, ctx.meta))
             calls = await run.leg(self._leg_limit)
@@ -239,7 +244,7 @@ class Extension(SDKExtension):
             run.collected.set()
             return run.result()
         continuation = secrets.token_urlsafe(32)
-        self._parked[continuation] = _Parked(run, self._owner(ctx))
+        self._parked[continuation] = _Parked(channel, self._owner(ctx))
         run.scope.deadline = anyio.current_time() + self._time_to_live
         return {"resultType": CALLS, "calls": calls, "continuation": continuation}
 
@@ -255,7 +260,7 @@ class Extension(SDKExtension):
         finally:
             if not run.finished:
                 run.finish(None, MCPError(INTERNAL_ERROR, "the handler was cancelled"))
-            for continuation in [name for name, parked in self._parked.items() if parked.run is run]:
+            for continuation in [name for name, parked in self._parked.items() if parked.channel.run is run]:
                 self._spent.add(continuation, "expired", self._parked.pop(continuation).owner)
 
 
@@ -301,7 +306,7 @@ def _may_claim(ctx: _Context) -> bool:
     return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and declaration(ctx.session.client_capabilities) is not None
 
 
-def _is_leg(result: Step | HandlerResult) -> bool:
+def _is_leg(result: HandlerResult) -> bool:
     return isinstance(result, dict) and result.get("resultType") == CALLS
 
 

@@ -16,7 +16,7 @@ import pytest
 from mcp import MCPError
 from mcp_types import CallToolResult, CreateMessageRequestParams, ElicitRequestParams, PromptReference, TextContent
 
-from pytest_mcpsym import AnswerTimeout, AsyncBoard, Board
+from pytest_mcpsym import AnswerTimeout, AsyncBoard, Board, link
 from pytest_mcpsym.plugin import Switchboard
 from tests.peers.progress import Told, giving_up, into, unheard
 from tests.peers.provision import npm_peer
@@ -51,12 +51,6 @@ def test_a_call_is_answered_and_leaves_one_route(switchboard: Switchboard, every
     assert text_of(result) == "Echo: Grüße \U0001f600"
     assert board.routes == "host > everything"
     assert board.findings == ()
-
-
-def test_numbers_reach_the_tool_as_numbers(switchboard: Switchboard, local: str) -> None:
-    with at_rest(switchboard(everything=local), "everything") as board:
-        result = board.call("everything__get-sum", {"a": 40, "b": 2.5})
-    assert text_of(result) == "The sum of 40 and 2.5 is 42.5."
 
 
 def test_structured_content_is_kept(switchboard: Switchboard, local: str) -> None:
@@ -146,14 +140,14 @@ def test_a_form_is_accepted_declined_or_cancelled_by_the_user(switchboard: Switc
     assert board.findings == ()
 
 
-def test_a_url_is_opened_by_the_user(switchboard: Switchboard, everything: str) -> None:
+def test_a_url_is_opened_by_the_user(switchboard: Switchboard, local: str) -> None:
     asked: list[str] = []
 
     def user(params: ElicitRequestParams) -> str:
         asked.append(f"{params.mode} {params.message}")
         return "accept"
 
-    with at_rest(switchboard(everything=everything), "everything") as board:
+    with at_rest(switchboard(everything=local), "everything") as board:
         board.user.script(user)
         result = board.call("everything__trigger-url-elicitation", url="https://example.com/pay", message="Pay here")
     assert asked == ["url Pay here"]
@@ -181,8 +175,8 @@ def test_the_server_asks_for_the_roots_by_itself(switchboard: Switchboard, every
 
 
 @pytest.mark.filterwarnings("ignore:The roots capability is deprecated")
-def test_a_server_that_is_told_of_new_roots_asks_again(switchboard: Switchboard, everything: str) -> None:
-    with at_rest(switchboard(everything=everything), "everything") as board:
+def test_a_server_that_is_told_of_new_roots_asks_again(switchboard: Switchboard, local: str) -> None:
+    with at_rest(switchboard(everything=local), "everything") as board:
         until(lambda: knows_roots(board, "everything"), "the server to say that it knows the roots")
         board.roots.append("file:///srv/new")
         board.client("everything").send_roots_list_changed()  # pyright: ignore[reportDeprecated] - it is there for the handshake era
@@ -206,8 +200,8 @@ def test_a_roots_request_that_nobody_caused_belongs_to_no_route(switchboard: Swi
 # The SDK's typed client on the same link.
 
 
-def test_resources_are_listed_and_read(switchboard: Switchboard, everything: str) -> None:
-    with at_rest(switchboard(everything=everything), "everything") as board:
+def test_resources_are_listed_and_read(switchboard: Switchboard, local: str) -> None:
+    with at_rest(switchboard(everything=local), "everything") as board:
         client = board.client("everything")
         listed = {str(resource.uri) for resource in client.list_resources().resources}
         templates = {template.uri_template for template in client.list_resource_templates().resource_templates}
@@ -217,6 +211,15 @@ def test_resources_are_listed_and_read(switchboard: Switchboard, everything: str
     assert "demo://resource/dynamic/text/{resourceId}" in templates
     assert static.mime_type == "text/markdown"
     assert dynamic.model_dump()["text"].startswith("Resource 7: ")
+    assert board.findings == ()
+
+
+def test_a_tool_called_by_the_typed_client_crosses_the_same_log(switchboard: Switchboard, local: str) -> None:
+    with at_rest(switchboard(everything=local), "everything") as board:
+        result = board.client("everything").call_tool("get-structured-content", {"location": "Chicago"})
+    assert result.model_dump()["structured_content"]["temperature"] == 36
+    assert len(sent_by_host(board, "everything", "tools/call")) == 1
+    assert board.routes == "host > everything"
     assert board.findings == ()
 
 
@@ -279,6 +282,28 @@ def test_closing_ends_the_session_over_http(switchboard: Switchboard, everything
         pass
     asked = [note.data["method"] for note in board.log.notes if note.channel == "http" and note.data["event"] == "request"]
     assert asked[-1] == "DELETE"
+
+
+def test_a_secret_of_the_environment_that_a_tool_prints_is_in_the_log_and_in_no_transcript(
+    switchboard: Switchboard, local: str
+) -> None:
+    secret = "correct-horse-battery-staple"
+    with at_rest(switchboard(everything=link(local, env={"API_TOKEN": secret})), "everything") as board:
+        assert secret in text_of(board.call("everything__get-env"))
+    assert any(secret.encode() in frame.data for frame in board.log.frames)
+    assert secret not in board.transcript()
+    assert secret not in board.transcript(normalised=False)
+
+
+def test_the_headers_of_a_link_reach_the_server_and_no_transcript(switchboard: Switchboard, everything_url: str) -> None:
+    secret = "correct-horse-battery-staple"
+    with at_rest(switchboard(everything=link(everything_url, headers={"X-Api-Key": secret})), "everything") as board:
+        board.call("everything__echo", message="hello")
+    (call,) = sent_by_host(board, "everything", "tools/call")
+    assert call.envelope is not None
+    assert call.envelope.header("x-api-key") == secret
+    assert secret not in board.transcript()
+    assert secret not in board.transcript(normalised=False)
 
 
 # The async face, on both event loops.
@@ -372,10 +397,10 @@ def test_a_session_has_its_transcript(switchboard: Switchboard, everything: str,
     assert board.findings == ()
 
 
-def test_the_same_session_twice_has_the_same_transcript(switchboard: Switchboard, everything: str) -> None:
-    with at_rest(switchboard(everything=everything), "everything") as one:
+def test_the_same_session_twice_has_the_same_transcript(switchboard: Switchboard, local: str) -> None:
+    with at_rest(switchboard(everything=local), "everything") as one:
         a_session(one)
-    with at_rest(switchboard(everything=everything), "everything") as other:
+    with at_rest(switchboard(everything=local), "everything") as other:
         a_session(other)
     assert one.transcript() == other.transcript()
 

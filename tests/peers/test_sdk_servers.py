@@ -62,7 +62,7 @@ def is_modern(board: Board | AsyncBoard) -> bool:
     return bool(sent_by_host(board, "sdk", "server/discover"))
 
 
-@places(IN_PROCESS, stdio="high low")
+@places(IN_PROCESS, stdio="low")
 def test_tools_resources_and_prompts_cross(switchboard: Switchboard, place: Place) -> None:
     with switchboard(sdk=at(place)) as board:
         assert {tool.name for tool in board.tools()} == {f"sdk__{name}" for name in ("add", "slow", "ask", "think", "touch")}
@@ -100,7 +100,7 @@ def test_progress_arrives_in_order(switchboard: Switchboard, place: Place) -> No
     assert board.findings == ()
 
 
-@places(TWO_WAY, stdio="high")
+@places(TWO_WAY)
 def test_what_a_server_asks_is_answered(switchboard: Switchboard, place: Place) -> None:
     with switchboard(sdk=at(place)) as board:
         board.user.script({"name": "Ada"})
@@ -136,7 +136,7 @@ def test_a_server_without_a_way_back_refuses_what_needs_to_ask(switchboard: Swit
 
 
 @pytest.mark.anyio
-@places(IN_PROCESS, stdio="high")
+@places(IN_PROCESS)
 @pytest.mark.mcp(era="modern")
 async def test_a_subscription_of_the_modern_era_hears_of_a_change(switchboard: Switchboard, place: Place) -> None:
     async with switchboard(sdk=at(place)) as board:
@@ -149,7 +149,7 @@ async def test_a_subscription_of_the_modern_era_hears_of_a_change(switchboard: S
 
 
 @pytest.mark.anyio
-@places(STREAMS, stdio="low")
+@places(STREAMS)
 async def test_a_call_that_is_given_up_ends_and_the_server_survives(switchboard: Switchboard, place: Place) -> None:
     async with switchboard(sdk=at(place)) as board:
         with anyio.CancelScope() as scope:

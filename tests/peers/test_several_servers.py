@@ -105,10 +105,10 @@ async def test_a_chain_of_real_and_fake_servers_has_the_same_transcript_on_every
     assert board == wire_snapshot
 
 
-def test_the_same_chain_twice_has_the_same_transcript(switchboard: Switchboard, everything: str) -> None:
+def test_the_same_chain_twice_has_the_same_transcript(switchboard: Switchboard, local: str) -> None:
     transcripts: list[str] = []
     for _ in range(2):
-        with at_rest(switchboard(agent=agent(), code=code_mode(), everything=everything), "everything") as board:
+        with at_rest(switchboard(agent=agent(), code=code_mode(), everything=local), "everything") as board:
             until(lambda board=board: knows_roots(board, "everything"), "the server to say that it knows the roots")
             board.call("agent__run", SAY)
         transcripts.append(board.transcript())

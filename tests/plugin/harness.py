@@ -17,18 +17,22 @@ from types import MappingProxyType
 from typing import Final
 
 import pytest
+import syrupy
 
 # Runs in this process put sys.modules back afterwards; what is imported here they need not import again and again.
-import fake_servers  # noqa: F401
+import fake_servers  # noqa: F401  # kept in sys.modules
 import pytest_mcpsym.report.outcome
 import pytest_mcpsym.report.summary
 import pytest_mcpsym.report.trimmed
-import pytest_mcpsym.switchboard.opener  # noqa: F401
+import pytest_mcpsym.snapshot
+import pytest_mcpsym.switchboard.opener
 
 __all__ = ["SERVERS", "Example", "Run", "ini"]
 
 LIMIT: Final = 60.0
 """Seconds that a run may take on a loaded machine before it counts as hanging."""
+
+STATEFUL: Final = ("syrupy", "randomly", "recording", "inline_snapshot", "hypothesispytest")
 
 INI: Final = """
 [pytest]
@@ -173,20 +177,36 @@ class Example:
             chosen = [part for name in ["mcpsym", *plugins.split()] for part in ("-p", name)]
         command = [sys.executable, *python, "-m", "pytest", *chosen, *args]
         done = subprocess.run(
-            command, cwd=where, env=wanted, capture_output=True, timeout=LIMIT, encoding="utf-8", check=False, stdin=subprocess.DEVNULL
+            command,
+            cwd=where,
+            env=wanted,
+            capture_output=True,
+            timeout=LIMIT,
+            encoding="utf-8",
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
         return self._ran(where, done.returncode, done.stdout + done.stderr)
 
-    def run_here(self, pytester: pytest.Pytester, *args: str, folder: Path | None = None) -> Run:
-        """Run pytest in this process, which is quicker, without the plugins that keep global state."""
+    def run_here(self, pytester: pytest.Pytester, *args: str, plugins: str = "", folder: Path | None = None) -> Run:
+        """Run pytest in this process, which is much quicker.
+
+        Args:
+            pytester: The fixture.
+            args: Arguments of pytest.
+            plugins: Which of the plugins to load that are left out because they keep state in globals (only syrupy's is put back).
+            folder: Where an earlier run of this example was, to run there again.
+        """
         folder = folder or self._write()
+        off = [f"no:{name}" for name in STATEFUL if name not in plugins.split()]
+        wanted = ["--rootdir", str(folder), *(part for name in off for part in ("-p", name))]
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
             patch.setenv("COLUMNS", "200")
-            patch.delenv("PYTEST_ADDOPTS", raising=False)
-            off = [f"no:{name}" for name in ("syrupy", "randomly", "recording", "inline_snapshot", "hypothesispytest")]
-            wanted = [part for name in off for part in ("-p", name)]
-            done = pytester.runpytest_inprocess("--rootdir", str(folder), *wanted, *args)
+            for name in [name for name in os.environ if name.startswith(("PYTEST_ADDOPTS", "PYTEST_XDIST"))]:
+                patch.delenv(name)
+            patch.setattr(syrupy, "_syrupy", None)
+            done = pytester.runpytest_inprocess(*wanted, *args)
         return self._ran(folder, int(done.ret), done.stdout.str() + "\n" + done.stderr.str())
 
     def _write(self) -> Path:
@@ -200,7 +220,9 @@ class Example:
 
     def _ran(self, folder: Path, status: int, text: str) -> Run:
         before = {"pytest.ini": INI, "servers.py": SERVERS, **self.files}
-        after = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file() and not _is_cache(path)}
+        after = {
+            path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file() and not _is_cache(path)
+        }
         changed: dict[str, str | None] = {path: None for path in before if path not in after}
         for path, file in after.items():
             content = file.read_bytes().decode("utf-8", "backslashreplace")
@@ -216,7 +238,12 @@ def _is_cache(path: Path) -> bool:
 def _environment() -> dict[str, str]:
     ours = str(Path(pytest_mcpsym.__file__).parent.parent)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_", "COVERAGE"))}
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, [ours, kept.get("PYTHONPATH")])), "COLUMNS": "200", "NO_COLOR": "1"}
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(filter(None, [ours, kept.get("PYTHONPATH")])),
+        "COLUMNS": "200",
+        "NO_COLOR": "1",
+    }
 
 
 def _outcomes(text: str) -> Mapping[str, int]:

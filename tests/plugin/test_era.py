@@ -52,7 +52,10 @@ def test_ini_yields_to_marker_to_command_line_to_factory(
 
 
 def test_the_closest_marker_counts(example: MakeExample, pytester: pytest.Pytester) -> None:
-    text = says("@pytest.mark.mcp(expect=[])\n@pytest.mark.mcp(era='modern')") + "\npytestmark = pytest.mark.mcp(era='handshake')\n"
+    text = (
+        says("@pytest.mark.mcp(expect=[])\n@pytest.mark.mcp(era='modern')")
+        + "\npytestmark = pytest.mark.mcp(era='handshake')\n"
+    )
     assert "ERA test_it 2026-07-28" in example(text).run_here(pytester, "-s").text
 
 
@@ -111,7 +114,9 @@ def test_both_where_nothing_can_be_parametrised_says_so(example: MakeExample, py
 def test_the_factory_takes_one_era(example: MakeExample, pytester: pytest.Pytester) -> None:
     run = example(says(factory=", era='both'")).run_here(pytester)
     assert run.outcomes == {"failed": 1}
-    run.says("UsageError: era='both' parametrises the test, so it is for the marker, ini mcp_era or --mcp-era; here give one era")
+    run.says(
+        "UsageError: era='both' parametrises the test, so it is for the marker, ini mcp_era or --mcp-era; here give one era"
+    )
 
 
 def test_the_factory_takes_an_era_per_link(example: MakeExample, pytester: pytest.Pytester) -> None:

@@ -31,7 +31,11 @@ def test_a_finding_fails_a_test_whose_body_passed_with_one_error(example: MakeEx
     run = example(TWICE).run_here(pytester)
     assert run.outcomes == {"failed": 1}
     assert run.text.count("FindingsError") == 1  # in the summary; the failure itself is the finding
-    run.says("FindingsError: jsonrpc:answered-twice on link 'odd': the server answered tools/call twice (id ", " again", "route: host > odd")
+    run.says(
+        "FindingsError: jsonrpc:answered-twice on link 'odd': the server answered tools/call twice (id ",
+        " again",
+        "route: host > odd",
+    )
 
 
 def test_a_finding_is_shown_with_the_frames_around_it(example: MakeExample, pytester: pytest.Pytester) -> None:
@@ -41,7 +45,9 @@ def test_a_finding_is_shown_with_the_frames_around_it(example: MakeExample, pyte
 
 def test_a_finding_says_how_to_accept_it(example: MakeExample, pytester: pytest.Pytester) -> None:
     run = example(TWICE).run_here(pytester)
-    run.says("to accept: @pytest.mark.mcp(expect=['jsonrpc:answered-twice']), or `with board.expect('jsonrpc:answered-twice'):`")
+    run.says(
+        "to accept: @pytest.mark.mcp(expect=['jsonrpc:answered-twice']), or `with board.expect('jsonrpc:answered-twice'):`"
+    )
 
 
 def test_a_finding_has_no_traceback_and_is_placed_at_the_test(example: MakeExample, pytester: pytest.Pytester) -> None:
@@ -159,7 +165,9 @@ def test_fails(board):
     assert 0
 """).run_here(pytester)
     assert run.outcomes == {"passed": 1, "failed": 1, "error": 1}
-    run.says("ERROR at teardown of test_passes", "ERROR test_it.py::test_passes - pytest_mcpsym.errors.FindingsError: closing:seen")
+    run.says(
+        "ERROR at teardown of test_passes", "ERROR test_it.py::test_passes - pytest_mcpsym.errors.FindingsError: closing:seen"
+    )
     run.says("warning: test_it.py::test_fails: closing:seen on link 'echo'")
 
 
@@ -183,7 +191,9 @@ def test_a_marker_expects_a_finding(example: MakeExample, pytester: pytest.Pytes
 
 
 def test_a_marker_that_nothing_meets_fails_the_test(example: MakeExample, pytester: pytest.Pytester) -> None:
-    marked = TWICE.replace("def test_it", "@pytest.mark.mcp(expect=['jsonrpc:unanswered'])\ndef test_it").replace("twice", "fine")
+    marked = TWICE.replace("def test_it", "@pytest.mark.mcp(expect=['jsonrpc:unanswered'])\ndef test_it").replace(
+        "twice", "fine"
+    )
     run = example(marked).run_here(pytester)
     assert run.outcomes == {"failed": 1}
     run.says("FindingsError: expected the finding 'jsonrpc:unanswered', and nothing like it was found")
@@ -202,7 +212,9 @@ def test_it(switchboard):
 
 
 def test_an_unmet_marker_is_no_news_where_the_body_failed(example: MakeExample, pytester: pytest.Pytester) -> None:
-    marked = TWICE.replace("def test_it", "@pytest.mark.mcp(expect=['jsonrpc:unanswered'])\ndef test_it").replace("twice", "fine")
+    marked = TWICE.replace("def test_it", "@pytest.mark.mcp(expect=['jsonrpc:unanswered'])\ndef test_it").replace(
+        "twice", "fine"
+    )
     run = example(marked + "    assert 0\n").run_here(pytester)
     assert run.outcomes == {"failed": 1}
     assert "expected the finding" not in run.text
@@ -284,9 +296,13 @@ def test_last_failed_runs_a_test_that_failed_by_findings_only(example: MakeExamp
 
 
 def test_workers_of_xdist_tell_the_controller_of_warnings(example: MakeExample) -> None:
-    run = example(TWICE, **{"pytest.ini": ini("mcp_fail_on = never", "mcp_expect = odd:progress:*")}).run("-n2", plugins="xdist")
+    run = example(TWICE, **{"pytest.ini": ini("mcp_fail_on = never", "mcp_expect = odd:progress:*")}).run(
+        "-n2", plugins="xdist"
+    )
     assert run.outcomes == {"passed": 1}
-    run.says("warning: test_it.py::test_it: jsonrpc:answered-twice on link 'odd'", "warning: ini mcp_expect names 'odd:progress:*'")
+    run.says(
+        "warning: test_it.py::test_it: jsonrpc:answered-twice on link 'odd'", "warning: ini mcp_expect names 'odd:progress:*'"
+    )
 
 
 def test_each_rerun_is_judged_anew(example: MakeExample, pytester: pytest.Pytester) -> None:
@@ -333,3 +349,19 @@ def test_findings_never_depend_on_rewritten_asserts(example: MakeExample) -> Non
     run = example(TWICE).run("--assert=plain", "-W", "ignore::pytest.PytestConfigWarning", python=("-O",))
     assert run.outcomes == {"failed": 1}
     run.says("FindingsError: jsonrpc:answered-twice on link 'odd'")
+
+
+def test_a_board_that_a_plain_test_leaves_open_is_an_error_and_closed(example: MakeExample, pytester: pytest.Pytester) -> None:
+    run = example("""
+from servers import odd
+
+boards = []
+
+def test_it(switchboard):
+    boards.append(switchboard(odd=odd()).__enter__())
+
+def test_next():
+    assert boards[0].closed
+""").run_here(pytester)
+    assert run.outcomes == {"passed": 2, "error": 1}
+    run.says("UsageError: this test left a board open (odd): open boards with `with` or `async with`, or close them")

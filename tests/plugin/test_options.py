@@ -10,6 +10,7 @@ from tests.plugin.harness import Example, ini
 
 MakeExample = Callable[..., Example]
 
+NO_PATTERN = "is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or 'link:progress:*'"
 TEST = "def test_it(switchboard): pass\n"
 
 
@@ -25,8 +26,7 @@ TEST = "def test_it(switchboard): pass\n"
         ("mcp_call_timeout = inf", "ini mcp_call_timeout = 'inf': use a number of seconds above 0"),
         (
             "mcp_expect = progress",
-            "ini mcp_expect: 'progress' is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or "
-            "'link:progress:*'",
+            f"ini mcp_expect: 'progress' {NO_PATTERN}",
         ),
     ],
 )
@@ -54,13 +54,11 @@ def test_a_wrong_option_names_the_values(example: MakeExample, pytester: pytest.
         ("expect='a:b'", "@pytest.mark.mcp(expect='a:b'): use a list of patterns, as in expect=['jsonrpc:unanswered']"),
         (
             "expect=['a']",
-            "@pytest.mark.mcp(expect=...): 'a' is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or "
-            "'link:progress:*'",
+            f"@pytest.mark.mcp(expect=...): 'a' {NO_PATTERN}",
         ),
         (
             "expect=[1]",
-            "@pytest.mark.mcp(expect=...): 1 is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or "
-            "'link:progress:*'",
+            f"@pytest.mark.mcp(expect=...): 1 {NO_PATTERN}",
         ),
     ],
 )
@@ -82,7 +80,10 @@ def shared(switchboard): pass
 def test_it(shared): pass
 """).run_here(pytester)
     assert run.outcomes == {"error": 1}
-    run.says("ScopeMismatch", "`switchboard` belongs to one test: its findings, snapshot and recording are judged and written per test")
+    run.says(
+        "ScopeMismatch",
+        "`switchboard` belongs to one test: its findings, snapshot and recording are judged and written per test",
+    )
 
 
 HELP = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_a_transcript_holds_no_secret(example: MakeExample, pytester: pytest.Pyt
 
 def test_junit_has_the_path_as_a_property(example: MakeExample, pytester: pytest.Pytester) -> None:
     run = example(FAILS).run_here(pytester, "--junitxml=report.xml")
-    report = ElementTree.fromstring(run.changed["report.xml"] or "")  # noqa: S314  # pytest wrote it a moment ago
+    report = ET.fromstring(run.changed["report.xml"] or "")  # noqa: S314  # pytest wrote it a moment ago
     properties = [(each.get("name"), each.get("value")) for each in report.iter("property")]
     assert properties == [("mcp_trace", str(run.folder / TRACE))]
 
@@ -90,8 +90,8 @@ async def test_it(switchboard):
         await board.call("echo__say", message="hello")
     assert 0
 """
-    files = {"a/test_it.py": looped, "b/test_it.py": FAILS}
-    run = example(files).run_here(pytester, "--import-mode=importlib", "-p", "no:asyncio", "-p", "no:trio")
+    files = {"a/__init__.py": "", "a/test_it.py": looped, "b/__init__.py": "", "b/test_it.py": FAILS}
+    run = example(files).run_here(pytester, "-p", "no:asyncio", "-p", "no:trio")
     assert {path for path in run.changed if path.endswith(".txt")} == {
         "mcp-traces/a/test_it/test_it[asyncio].txt",
         "mcp-traces/a/test_it/test_it[trio].txt",

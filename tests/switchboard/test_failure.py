@@ -206,3 +206,24 @@ async def test_a_server_that_ignores_the_end_of_its_input_is_ended(tmp_path: Pat
         async with hasty(switchboard(weather=process(tmp_path, stubborn))) as board:
             pass
     assert [note.data["status"] for note in board.log.notes if note.channel == "exit"] == [-9]
+
+
+async def test_opening_that_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    silent = f"open({str(pid)!r}, 'w').write(str(os.getpid()))\nwhile True: hear()"
+    opener = switchboard(silent=process(tmp_path, silent))
+    with anyio.fail_after(15):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(opener.__aenter__)
+            await until(lambda: pid.exists() and bool(pid.read_text()))
+            tasks.cancel_scope.cancel()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+async def test_a_call_that_finds_the_pipe_broken_waits_for_the_reason(tmp_path: Path) -> None:
+    source = "shake(); os.close(0); print('closed', file=sys.stderr, flush=True); time.sleep(0.5); os._exit(9)"
+    async with hasty(switchboard(weather=process(tmp_path, source))) as board:
+        await until(lambda: any(note.data.get("text") == "closed" for note in board.log.notes))
+        with board.expect("jsonrpc:unanswered"), pytest.raises(LinkError, match="ended with exit status 9"):
+            await board.call("weather__now")

@@ -104,6 +104,16 @@ def test_an_explicit_close_while_an_exception_is_handled_masks_nothing() -> None
     assert board.findings
 
 
+def test_a_board_opened_and_closed_while_an_exception_is_handled_raises_what_the_checks_found() -> None:
+    try:
+        raise OSError
+    except OSError:
+        board = switchboard(raw=ScriptedServer(garble)).__enter__()
+        board.call("raw__tool")
+        with pytest.raises(FindingsError):
+            board.close()
+
+
 def test_a_board_compared_while_open_says_to_close_it() -> None:
     class SnapshotAssertion: ...
 

@@ -95,7 +95,7 @@ def mirrored(board: AsyncBoard, name: str) -> Frame:
 
 async def test_arguments_and_results_cross_a_hop_byte_for_byte(switchboard: Switchboard, tmp_path: Path) -> None:
     asks = f"""shake(); first = hear()
-say('''{{"jsonrpc":"2.0","id":"m","method":"tools/call","params":{{"x-unknown": 1e0,"name":"callee__odd","arguments":{ODD}}}}}'''.replace(chr(10), ''))
+say('''{{"jsonrpc":"2.0","id":"m","method":"tools/call","params":{{"x-unknown": 1e0,"name":"callee__odd","arguments":{ODD},"_meta":{{"private":1}}}}}}'''.replace(chr(10), ''))
 hear(); answer(first, '{{"content":[]}}'); hear()""".replace("\\", "\\\\")
     gives = f"""shake(); request = hear()
 answer(request, '''{{"x-before": -0,"content":[],"structuredContent":{ODD},"x-after":1E5}}'''); hear()""".replace("\\", "\\\\")

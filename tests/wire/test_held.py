@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -47,7 +48,7 @@ def _refusal(message: object, secret: str = SECRET) -> str:
     ],
 )
 def test_a_value_is_found_in_whatever_spelling(text: str) -> None:
-    assert "json.a still holds the value of WEATHER_KEY" in _refusal({"a": text}) or "json.a" in _refusal({"a": text})
+    assert re.match(r"w\.jsonl:3: json\.a(\.deep)?(\[0\])? still holds the value of WEATHER_KEY", _refusal({"a": text}))
 
 
 def test_the_refusal_names_line_path_and_remedy() -> None:
@@ -76,8 +77,7 @@ def test_short_values_and_words_of_the_protocol_are_not_looked_for(value: str) -
 
 
 def test_a_placeholder_holds_nothing() -> None:
-    refuse_secrets(_file(b'{"a":"<weather:1>"}'), {"K": "weather"})
-    refuse_secrets(write(WireLog(), Head("t", (), "s", "<weather:1>")), {"K": "weather"})
+    refuse_secrets(_file(b'{"a":"<password:1>","b":"\\u003cpassword:2>"}'), {"K": "password"})
 
 
 @given(st.text(min_size=8, alphabet=st.characters(codec="utf-8")).filter(lambda text: not text.isascii() or text.isalnum()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import cast
 
 import pytest
 from hypothesis import given
@@ -165,9 +164,7 @@ def test_one_line_of_json_is_kept_as_it_is(message: bytes) -> None:
 
 @given(conforming_logs(dropped=True, garbage=True))
 def test_a_redacted_log_is_read_back_as_it_was(log: WireLog) -> None:
-    kept = as_written(redact(log))
-    assert read(write(redact(log), HEADS)) == Recording(HEADS, kept)
-    assert kept.frames == redact(log).frames or log.causes
+    assert read(write(redact(log), HEADS)) == Recording(HEADS, redact(log))
 
 
 @given(conforming_logs(dropped=True))
@@ -198,10 +195,7 @@ _ENTRIES = st.one_of(
 
 
 def _numbered(entries: list[Entry]) -> WireLog:
-    log = WireLog()
-    for entry in entries:
-        cast("list[Entry]", log._entries).append(_at(entry, len(log)))
-    return log
+    return WireLog(_at(entry, seq) for seq, entry in enumerate(entries))
 
 
 def _at(entry: Entry, seq: int) -> Entry:
@@ -214,9 +208,13 @@ def _at(entry: Entry, seq: int) -> Entry:
             return Cause(seq, entry.time, entry.frame, entry.by, entry.evidence)
 
 
-@given(st.lists(_ENTRIES, max_size=8).map(_numbered))
-def test_any_log_is_read_back_as_it_is_written(log: WireLog) -> None:
-    assert read(write(log, HEADS)).log == as_written(redact(as_written(log))) or redact(log) != log
+@given(
+    st.lists(_ENTRIES, max_size=8).map(_numbered), st.sampled_from([b'{"password":"hunter22"}', b'{"url":"http://u:p4ss@h/"}'])
+)
+def test_any_redacted_log_is_read_back_as_it_is_written(log: WireLog, secret: bytes) -> None:
+    log.frame("agent", "to-server", secret)
+    kept = redact(as_written(log))
+    assert read(write(redact(log), HEADS)).log == as_written(kept) == kept
 
 
 @given(st.lists(_ENTRIES, max_size=8).map(_numbered))

@@ -1,0 +1,357 @@
+"""The client, as a server's handler sees it: one API over both bindings of the extension.
+
+In the handshake era every call is a mirrored request on the stream of the request being handled, with that request's id under
+`dev.mcpsym/cause`. In the modern era it travels in a leg of the `tools/call` being handled (`pytest_mcpsym.symmetric.parked`).
+Errors of the client arrive as `MCPError` with their code, message and data. Pinned by `tests/symmetric/test_peer.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar, overload
+
+import anyio
+import anyio.abc
+from mcp import MCPError
+from mcp.server.session import ServerSession
+from mcp.shared.dispatcher import CallOptions, ProgressFnT
+from mcp_types import (
+    INTERNAL_ERROR,
+    CallToolResult,
+    CompleteResult,
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    ElicitResult,
+    GetPromptResult,
+    ListPromptsResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    ListRootsResult,
+    ListToolsResult,
+    ModelPreferences,
+    PaginatedResult,
+    Prompt,
+    PromptReference,
+    ReadResourceResult,
+    RequestId,
+    Resource,
+    ResourceTemplate,
+    ResourceTemplateReference,
+    Root,
+    SamplingMessage,
+    Tool,
+    ToolChoice,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import BaseModel, ValidationError
+
+from pytest_mcpsym.symmetric import sdk
+from pytest_mcpsym.symmetric.declared import NotSymmetric, declaration, require
+from pytest_mcpsym.symmetric.names import CAUSE_KEY, IDENTIFIER
+from pytest_mcpsym.symmetric.run import FollowingChannel, ParkedRun
+
+__all__ = ["NotSymmetric", "Peer", "peer"]
+
+_ResultT = TypeVar("_ResultT", bound=BaseModel)
+_PageT = TypeVar("_PageT", bound=PaginatedResult)
+
+
+class _Carrier(Protocol):
+    """One of the two bindings."""
+
+    async def ask(
+        self, method: str, params: Mapping[str, object], progress: ProgressFnT | None, timeout: float | None
+    ) -> dict[str, Any]:
+        """Make one request of the client."""
+        ...
+
+
+class _Mirrored:
+    """The handshake era: requests on the stream of the request being handled."""
+
+    def __init__(self, session: ServerSession, request_id: RequestId) -> None:
+        self._session = session
+        self._request_id = request_id
+
+    async def ask(
+        self, method: str, params: Mapping[str, object], progress: ProgressFnT | None, timeout: float | None
+    ) -> dict[str, Any]:
+        options: CallOptions = {}
+        if progress is not None:
+            options["on_progress"] = progress
+        if timeout is not None:
+            options["timeout"] = timeout
+        stamped = {**params, "_meta": {CAUSE_KEY: self._request_id}}
+        return await sdk.channel_of(self._session).send_raw_request(method, stamped, options)
+
+
+class _InLegs:
+    """The modern era: calls in legs of the `tools/call` being handled."""
+
+    def __init__(self, run: ParkedRun) -> None:
+        self.run = run
+
+    async def ask(
+        self, method: str, params: Mapping[str, object], progress: ProgressFnT | None, timeout: float | None
+    ) -> dict[str, Any]:
+        trace = sdk.trace_context()
+        return await self.run.ask(method, {**params, "_meta": trace} if trace else params, timeout)
+
+
+class Peer:
+    """What the client offers to the one request that is being handled. Made by `peer`.
+
+    Every method raises `NotSymmetric` if the client did not declare what it needs, `MCPError` with the client's code, message and
+    data if the client refused, and `MCPError` (-32603) if its answer is not what the method calls for.
+    """
+
+    def __init__(self, session: ServerSession, carrier: _Carrier) -> None:
+        self._session = session
+        self._carrier = carrier
+
+    async def list_tools(self) -> list[Tool]:
+        """Return the tools that the client offers, all pages, under the names to call them by."""
+        return [tool for page in await self._pages("tools/list", ListToolsResult) for tool in page.tools]
+
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, object] | None = None,
+        *,
+        progress: ProgressFnT | None = None,
+        timeout: float | None = None,
+    ) -> CallToolResult:
+        """Call a tool of the client.
+
+        Args:
+            name: As `list_tools` gave it, for example `everything__echo`.
+            arguments: The tool's arguments.
+            progress: Receives the tool's progress: (progress, total, message). Handshake era only: legs carry none.
+            timeout: Seconds to wait; default without limit, as the caller's own deadline cancels this request.
+
+        Returns:
+            The tool's result; `is_error` is not raised.
+
+        Raises:
+            MCPError: The client refused, the tool's server answered with a JSON-RPC error, or no answer came in time (-32001).
+        """
+        params = {"name": name, "arguments": dict(arguments or {})}
+        return await self._ask("tools/call", params, CallToolResult, progress=progress, timeout=timeout)
+
+    async def list_resources(self) -> list[Resource]:
+        """Return the resources that the client offers, all pages."""
+        return [each for page in await self._pages("resources/list", ListResourcesResult) for each in page.resources]
+
+    async def list_resource_templates(self) -> list[ResourceTemplate]:
+        """Return the resource templates that the client offers, all pages."""
+        pages = await self._pages("resources/templates/list", ListResourceTemplatesResult)
+        return [each for page in pages for each in page.resource_templates]
+
+    async def read_resource(self, uri: str, *, timeout: float | None = None) -> ReadResourceResult:
+        """Read a resource, for example `everything+demo://resource/1`."""
+        return await self._ask("resources/read", {"uri": uri}, ReadResourceResult, timeout=timeout)
+
+    async def list_prompts(self) -> list[Prompt]:
+        """Return the prompts that the client offers, all pages."""
+        return [prompt for page in await self._pages("prompts/list", ListPromptsResult) for prompt in page.prompts]
+
+    async def get_prompt(self, name: str, arguments: Mapping[str, str] | None = None) -> GetPromptResult:
+        """Return a prompt, filled in."""
+        return await self._ask("prompts/get", {"name": name, "arguments": dict(arguments or {})}, GetPromptResult)
+
+    async def complete(
+        self,
+        ref: PromptReference | ResourceTemplateReference,
+        name: str,
+        value: str,
+        *,
+        context: Mapping[str, str] | None = None,
+    ) -> CompleteResult:
+        """Return values which complete an argument.
+
+        Args:
+            ref: The prompt or the resource template.
+            name: The argument.
+            value: What there is of it so far.
+            context: Arguments that are already chosen.
+        """
+        params: dict[str, object] = {"ref": _wire(ref), "argument": {"name": name, "value": value}}
+        if context is not None:
+            params["context"] = {"arguments": dict(context)}
+        return await self._ask("completion/complete", params, CompleteResult)
+
+    @overload
+    async def create_message(
+        self,
+        messages: Sequence[SamplingMessage],
+        *,
+        max_tokens: int,
+        system_prompt: str | None = None,
+        temperature: float | None = None,
+        stop_sequences: Sequence[str] | None = None,
+        model_preferences: ModelPreferences | None = None,
+        metadata: Mapping[str, object] | None = None,
+        tools: None = None,
+        tool_choice: None = None,
+        timeout: float | None = None,
+    ) -> CreateMessageResult: ...
+
+    @overload
+    async def create_message(
+        self,
+        messages: Sequence[SamplingMessage],
+        *,
+        max_tokens: int,
+        system_prompt: str | None = None,
+        temperature: float | None = None,
+        stop_sequences: Sequence[str] | None = None,
+        model_preferences: ModelPreferences | None = None,
+        metadata: Mapping[str, object] | None = None,
+        tools: Sequence[Tool],
+        tool_choice: ToolChoice | None = None,
+        timeout: float | None = None,
+    ) -> CreateMessageResultWithTools: ...
+
+    async def create_message(
+        self,
+        messages: Sequence[SamplingMessage],
+        *,
+        max_tokens: int,
+        system_prompt: str | None = None,
+        temperature: float | None = None,
+        stop_sequences: Sequence[str] | None = None,
+        model_preferences: ModelPreferences | None = None,
+        metadata: Mapping[str, object] | None = None,
+        tools: Sequence[Tool] | None = None,
+        tool_choice: ToolChoice | None = None,
+        timeout: float | None = None,
+    ) -> CreateMessageResult | CreateMessageResultWithTools:
+        """Ask the client's model for its next message: pure inference, the client runs no tools.
+
+        Args:
+            messages: The conversation so far.
+            max_tokens: At most so many tokens.
+            system_prompt: What the model is told first.
+            temperature: As the model understands it.
+            stop_sequences: Texts at which the model stops.
+            model_preferences: Which model the client should take.
+            metadata: For the model's provider.
+            tools: What the model may ask for: as `list_tools` gave them, or tools of the server's own. The handler calls them.
+            tool_choice: Whether it must; only with tools.
+            timeout: Seconds to wait; default without limit.
+
+        Returns:
+            The message; with tools its content may be several blocks, tool uses among them.
+        """
+        params = {
+            "messages": [_wire(message) for message in messages],
+            "maxTokens": max_tokens,
+            "systemPrompt": system_prompt,
+            "temperature": temperature,
+            "stopSequences": None if stop_sequences is None else list(stop_sequences),
+            "modelPreferences": None if model_preferences is None else _wire(model_preferences),
+            "metadata": None if metadata is None else dict(metadata),
+            "tools": None if tools is None else [_wire(tool) for tool in tools],
+            "toolChoice": None if tool_choice is None else _wire(tool_choice),
+        }
+        given = {name: value for name, value in params.items() if value is not None}
+        if tools is None:
+            return await self._ask("sampling/createMessage", given, CreateMessageResult, timeout=timeout)
+        return await self._ask("sampling/createMessage", given, CreateMessageResultWithTools, timeout=timeout)
+
+    async def elicit(
+        self, message: str, requested_schema: Mapping[str, object], *, timeout: float | None = None
+    ) -> ElicitResult:
+        """Ask the client's user to fill in a form.
+
+        Args:
+            message: What the user reads.
+            requested_schema: The form, in the flat JSON Schema that elicitation allows.
+            timeout: Seconds to wait; default without limit.
+        """
+        params = {"mode": "form", "message": message, "requestedSchema": dict(requested_schema)}
+        return await self._ask("elicitation/create", params, ElicitResult, timeout=timeout)
+
+    async def list_roots(self) -> list[Root]:
+        """Return the client's roots."""
+        return (await self._ask("roots/list", {}, ListRootsResult)).roots
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncGenerator[anyio.abc.TaskGroup]:
+        """Let all calls that are started inside travel in one leg, however long it takes to start them.
+
+        `async with peer.batch() as tasks: tasks.start_soon(peer.call_tool, "a__b", {...})`. The leg stays open until the block ends;
+        the block is left when all its tasks have ended. Calls posted side by side join one leg without it. In the handshake era
+        every call travels at once, and this is a plain task group.
+
+        Raises:
+            RuntimeError: From a call that the block itself awaits, instead of starting it: it could never travel.
+        """
+        group = self._carrier.run.batch() if isinstance(self._carrier, _InLegs) else anyio.create_task_group()
+        async with group as tasks:
+            yield tasks
+
+    async def _pages(self, method: str, result: type[_PageT]) -> list[_PageT]:
+        pages: list[_PageT] = []
+        seen: set[str] = set()
+        cursor: str | None = None
+        while True:
+            page = await self._ask(method, {} if cursor is None else {"cursor": cursor}, result)
+            pages.append(page)
+            cursor = page.next_cursor
+            if cursor is None:
+                return pages
+            if cursor in seen:
+                raise MCPError(INTERNAL_ERROR, f"the client's {method} goes in circles: it gave one cursor twice")
+            seen.add(cursor)
+
+    async def _ask(
+        self,
+        method: str,
+        params: Mapping[str, object],
+        result: type[_ResultT],
+        *,
+        progress: ProgressFnT | None = None,
+        timeout: float | None = None,
+    ) -> _ResultT:
+        require(self._session, method, params)
+        answer = await self._carrier.ask(method, params, progress, timeout)
+        try:
+            return result.model_validate(answer, by_name=False)
+        except ValidationError as error:
+            raise MCPError(INTERNAL_ERROR, f"the client's answer to {method} is no {result.__name__}") from error
+
+
+def peer(context: object) -> Peer:
+    """Return the client as the peer of the request that is being handled.
+
+    Args:
+        context: What the handler was given: `Context` of `MCPServer` or FastMCP, or the low-level server's request context.
+
+    Raises:
+        NotSymmetric: The client did not declare the extension, or this request cannot carry calls to the client.
+        TypeError: `context` is no request context.
+    """
+    found = getattr(context, "request_context", None) or context
+    session = getattr(found, "session", None)
+    if not isinstance(session, ServerSession):
+        raise TypeError(f"peer() takes the context of the request being handled, not {type(context).__name__}")
+    modern = session.protocol_version in MODERN_PROTOCOL_VERSIONS
+    if declaration(session.client_capabilities) is None:
+        raise NotSymmetric(f"the client did not declare {IDENTIFIER}: it offers nothing to servers", modern=modern)
+    if modern:
+        channel = sdk.channel_of(session)
+        if not isinstance(channel, FollowingChannel):
+            why = "in the modern era calls travel in legs of tools/call, on a server with symmetric.Extension and its lifespan"
+            raise NotSymmetric(why, modern=True)
+        return Peer(session, _InLegs(channel.run))
+    request_id: RequestId | None = sdk.wire_request_id(found, getattr(found, "request_id", None))
+    if request_id is None or not session.can_send_request:
+        why = "mirrored requests need a two-way stream (over HTTP: sessions, and event streams as answers)"
+        raise NotSymmetric(why, modern=False)
+    return Peer(session, _Mirrored(session, request_id))
+
+
+def _wire(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(by_alias=True, mode="json", exclude_none=True)
