@@ -25,12 +25,12 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from pytest_mcpsym.symmetric.api import Peer as Peer
+    from pytest_mcpsym.symmetric.api import peer as peer
     from pytest_mcpsym.symmetric.continuation import RefusedContinuation as RefusedContinuation
     from pytest_mcpsym.symmetric.declared import NotSymmetric as NotSymmetric
     from pytest_mcpsym.symmetric.parked import Extension as Extension
     from pytest_mcpsym.symmetric.parked import install as install
-    from pytest_mcpsym.symmetric.api import Peer as Peer
-    from pytest_mcpsym.symmetric.api import peer as peer
     from pytest_mcpsym.symmetric.run import answer_of as answer_of
     from pytest_mcpsym.symmetric.sealed import Ask as Ask
     from pytest_mcpsym.symmetric.sealed import Call as Call

@@ -339,7 +339,7 @@ def peer(context: object) -> Peer:
         raise TypeError(f"peer() takes the context of the request being handled, not {type(context).__name__}")
     modern = session.protocol_version in MODERN_PROTOCOL_VERSIONS
     if declaration(session.client_capabilities) is None:
-        raise NotSymmetric(f"the client did not declare {IDENTIFIER}: it offers nothing to servers", modern=modern)
+        raise NotSymmetric(f"the client did not declare {IDENTIFIER}: it offers no tools to servers", modern=modern)
     if modern:
         channel = sdk.channel_of(session)
         if not isinstance(channel, FollowingChannel):

@@ -14,10 +14,14 @@ from mcp_types import INVALID_PARAMS
 
 from pytest_mcpsym.symmetric.names import REFUSED_CONTINUATION, Reason
 
-__all__ = ["REMEMBERED", "RefusedContinuation", "Spent", "check_responses"]
+__all__ = ["REMEMBERED", "REMEMBERED_FOR", "RefusedContinuation", "Spent", "check_responses"]
 
 REMEMBERED: Final = 4096
 """Continuations that are remembered after their end; of more, the oldest become unknown."""
+
+
+REMEMBERED_FOR: Final = 900.0
+"""Seconds for which a continuation that is over is remembered; after that it becomes unknown."""
 
 
 class RefusedContinuation(MCPError):

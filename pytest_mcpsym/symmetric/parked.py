@@ -31,7 +31,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 
 from pytest_mcpsym.symmetric import sdk
-from pytest_mcpsym.symmetric.continuation import RefusedContinuation, Spent, check_responses
+from pytest_mcpsym.symmetric.continuation import REMEMBERED_FOR, RefusedContinuation, Spent, check_responses
 from pytest_mcpsym.symmetric.declared import NotSymmetric, declaration
 from pytest_mcpsym.symmetric.names import CALLS, CANCEL, CONTINUE, IDENTIFIER
 from pytest_mcpsym.symmetric.run import FollowingChannel, ParkedRun
@@ -108,7 +108,7 @@ class Extension(SDKExtension):
         self._leg_limit = leg_limit
         self._sealed = sealed
         self._parked: dict[str, _Parked] = {}
-        self._spent = Spent(time_to_live, time.monotonic)
+        self._spent = Spent(REMEMBERED_FOR, time.monotonic)
         self._lots: list[_Lot] = []
         self._numbers = itertools.count()
 

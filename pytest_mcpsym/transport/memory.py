@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextvars
 import io
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -248,7 +249,7 @@ async def open_memory(server: MemoryServer, tap: Tap, *, grace: float = CLOSE_GR
     link = _MemoryLink(tap)
     body: Exception | None = None
     async with anyio.create_task_group() as tasks:
-        contextvars.Context().run(tasks.start_soon, link.serve, server)
+        _bare_context().run(tasks.start_soon, link.serve, server)
         try:
             yield link
         except Exception as error:  # noqa: BLE001 - raised again below, outside of the task group, which would wrap it
@@ -266,3 +267,15 @@ def _sentence(error: BaseException) -> str:
         inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
         return "; ".join(map(_sentence, inner))
     return f"{type(error).__name__}: {error}"
+
+
+def _bare_context() -> contextvars.Context:
+    """Return a context that holds nothing of the test, only the name of the async library where sniffio keeps it.
+
+    Without that name sniffio searches for it at every step of the server, a tenth of a call.
+    """
+    bare = contextvars.Context()
+    sniffio = sys.modules.get("sniffio")
+    if sniffio is not None:
+        bare.run(sniffio.current_async_library_cvar.set, sniffio.current_async_library())
+    return bare

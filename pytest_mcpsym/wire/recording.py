@@ -127,7 +127,8 @@ def as_written(log: WireLog) -> WireLog:
     is kept as it is.
 
     Raises:
-        ValueError: A note holds what JSON cannot.
+        ValueError: A note holds a number that JSON cannot.
+        TypeError: A note holds a value that JSON cannot.
     """
     frames = {entry.seq for entry in log if isinstance(entry, Frame)}
     kept = [entry for entry in log if not isinstance(entry, Cause) or {entry.frame, entry.by} <= frames]
@@ -162,7 +163,8 @@ def write(log: WireLog, head: Head) -> bytes:
         head: The first line.
 
     Raises:
-        ValueError: The log has a link that the head does not name, a time that is no number, or a note with what JSON cannot hold.
+        ValueError: The log has a link that the head does not name, or a time or a note's number that is none.
+        TypeError: A note holds a value that JSON cannot.
     """
     names = [link.name for link in head.links]
     strangers = [link for link in log.links if link not in names]

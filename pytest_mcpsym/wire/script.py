@@ -8,14 +8,14 @@ for an answer or a cancellation by the client. Each frame of the server is in on
 2. a request or notification sent while a request was handled (by the evidence that `pytest_mcpsym.wire.route` names, or because it
    came on the response stream of that request): in the script of that request
 3. all else belongs to the link, as do the notifications of a subscription: in the script of the last frame that the client had sent
-   before it, so that it follows what it followed
+   before it, leaving out what is optional, so that it follows what it followed
 
 A client's answer to a request of the server is waited for where that request is, so what was recorded after the answer comes after
 it again. An exchange that was cancelled waits for its cancellation. What is recorded after a request has to have been recorded before
 it: a request may be played only when all requests that had ended before it were asked. Between concurrent ones there is no order.
 
-A `ping`, and a `tools/list` that a client sends by itself because a tool it called had not been listed, are optional. Pinned by
-`tests/wire/test_script.py`.
+A `ping`, and a `tools/list` that a client sends by itself because a tool it called had not been listed, are optional: nothing else
+waits for them. Pinned by `tests/wire/test_script.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Final, Literal, cast
 
 from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate, token_text
 from pytest_mcpsym.wire.frame import Frame
-from pytest_mcpsym.wire.log import Cause, Entry, Note, WireLog
+from pytest_mcpsym.wire.log import Cause, Note, WireLog
 from pytest_mcpsym.wire.match import Asked, asked
 from pytest_mcpsym.wire.order import Identities
 from pytest_mcpsym.wire.route import CAUSE_KEY, Placements, place
@@ -40,6 +40,8 @@ ScriptKind = Literal["opening", "request", "notification"]
 
 _SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
 _LISTEN: Final = "subscriptions/listen"
+_OF_A_REQUEST: Final = frozenset({"notifications/cancelled", "notifications/progress"})
+"""Notifications that begin no script: they speak of a request, and may come late or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,18 +205,21 @@ class _Reader:
         self._streams: dict[int, _Draft] = {}
         self._listing = _Listing()
         self._cancelled = {
-            one.end: one for one in sources.correlation.exchanges if one.link == link and one.state == "cancelled"
+            one.end: one
+            for one in sources.correlation.exchanges
+            if one.link == link and one.direction == "to-server" and one.state == "cancelled"
         }
 
     def entry(self, entry: Frame | Note) -> None:
+        if isinstance(entry, Frame) and entry.direction == "to-client":
+            self._server(entry)
+            return
         ended = self._cancelled.get(entry.seq)
-        if ended is not None and ended.request.seq in self._begun:
+        if ended is not None:
             self._last = self._begun[ended.request.seq]
             self._last.steps.append(Cancel())
-        elif isinstance(entry, Frame) and entry.direction == "to-server":
-            self._client(entry)
         elif isinstance(entry, Frame):
-            self._server(entry)
+            self._client(entry)
 
     def finished(self) -> LinkScripts:
         done = [d for d in self._drafts if d.exchange is not None and d.exchange.end is not None and not d.optional]
@@ -237,13 +242,11 @@ class _Reader:
         kind, owner = frame.message.kind, self._sources.correlation.owner(frame)
         if kind == "request":
             draft = self._begin("request", frame)
-            what = cast("Asked", draft.asked)
             draft.exchange = owner
-            draft.optional = self._listing.asked(what) or what.method == "ping"
             self._begun[frame.seq] = draft
             if frame.envelope is not None:
                 self._streams[frame.envelope.exchange] = draft
-        elif kind == "notification" and owner is None:
+        elif kind == "notification" and frame.message.method not in _OF_A_REQUEST:
             self._begin("notification", frame)
         elif owner is not None and owner.direction == "to-client" and owner.response is frame:
             # A peer that speaks out of turn may answer what it was never asked; such an answer has no owner.
@@ -252,9 +255,12 @@ class _Reader:
             self._last = holder
 
     def _begin(self, kind: ScriptKind, frame: Frame) -> _Draft:
-        draft = _Draft(len(self._drafts), kind, frame, asked(frame.data))
+        what = asked(frame.data)
+        optional = kind == "request" and (self._listing.asked(what) or what.method == "ping")
+        draft = _Draft(len(self._drafts), kind, frame, what, optional=optional)
         self._drafts.append(draft)
-        self._last = draft
+        # What follows something optional must not be lost with it.
+        self._last = self._last if optional else draft
         return draft
 
     def _server(self, frame: Frame) -> None:
@@ -264,12 +270,16 @@ class _Reader:
             self._holding[frame.seq] = draft
         if owner is not None and owner.method == "tools/list" and owner.response is frame:
             self._listing.answered(frame)
-        carrier = self._streams.get(frame.envelope.exchange) if frame.envelope is not None else None
-        own = owner is not None and owner.direction == "to-server"
-        if carrier is None and frame.envelope is None and (own or draft.exchange is not None):
-            carrier = self._begun[owner.request.seq] if owner is not None and own else draft
-        number = None if carrier is None else carrier.number
-        draft.steps.append(Send(frame, tuple(self._references(frame, owner)), number))
+        draft.steps.append(Send(frame, tuple(self._references(frame, owner)), self._carrier(frame, owner, draft)))
+
+    def _carrier(self, frame: Frame, owner: Exchange | None, draft: _Draft) -> int | None:
+        """Say on whose stream a frame goes: on the one it came on, or, where there was no HTTP, on the one it would have come on."""
+        carrier = None if frame.envelope is None else self._streams.get(frame.envelope.exchange)
+        if carrier is None and owner is not None and owner.direction == "to-server":
+            carrier = self._begun[owner.request.seq]
+        if carrier is None and frame.envelope is None:
+            carrier = self._named(frame, _SUBSCRIPTION) or (draft if draft.kind == "request" else None)
+        return None if carrier is None else carrier.number
 
     def _place(self, frame: Frame, owner: Exchange | None) -> _Draft:
         if owner is not None and owner.request.seq != frame.seq:
@@ -300,7 +310,12 @@ class _Reader:
                     yield Reference(("id",), "id", number)
         root = "result" if message.kind == "result" else "params"
         for name in (CAUSE_KEY, _SUBSCRIPTION):
-            ident = token_text(message.meta.get(name))
-            named = None if ident is None else self._sources.identities.find(frame.link, ident, frame.seq)
-            if named is not None and named.request.seq in self._begun:
-                yield Reference((root, "_meta", name), "id", self._begun[named.request.seq].number)
+            named = self._named(frame, name)
+            if named is not None:
+                yield Reference((root, "_meta", name), "id", named.number)
+
+    def _named(self, frame: Frame, name: str) -> _Draft | None:
+        """Return the script of the request that a frame's `_meta` names by its id."""
+        ident = token_text(frame.message.meta.get(name))
+        found = None if ident is None else self._sources.identities.find(frame.link, ident, frame.seq)
+        return None if found is None else self._begun.get(found.request.seq)

@@ -7,8 +7,7 @@ from mcp import Client, MCPError
 from mcp_types import CallToolResult, TextContent
 
 from fake_servers import agent, code_mode, everything
-from pytest_mcpsym import link
-from pytest_mcpsym.plugin import Switchboard
+from pytest_mcpsym import Switchboard, link
 from pytest_mcpsym.switchboard.target import Transport
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,7 @@ import pytest
 from mcp_types import TextContent
 
 from fake_servers import code_mode, everything
-from pytest_mcpsym import AsyncBoard
-from pytest_mcpsym.plugin import Switchboard
+from pytest_mcpsym import AsyncBoard, Switchboard
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,7 @@ from mcp_types import CallToolResult, TextContent, TextResourceContents
 
 from fake_servers import everything
 from fake_servers.everything import RESOURCES
-from pytest_mcpsym import AsyncBoard, link
-from pytest_mcpsym.plugin import Switchboard
+from pytest_mcpsym import AsyncBoard, Switchboard, link
 from pytest_mcpsym.switchboard.target import Era, Transport
 
 pytestmark = pytest.mark.anyio

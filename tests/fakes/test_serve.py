@@ -11,8 +11,7 @@ from contextlib import contextmanager
 import anyio
 import pytest
 
-from pytest_mcpsym import LinkError
-from pytest_mcpsym.plugin import Switchboard
+from pytest_mcpsym import LinkError, Switchboard
 
 pytestmark = pytest.mark.anyio
 

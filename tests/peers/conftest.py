@@ -17,6 +17,9 @@ from tests.peers.waiting import until
 _START = 30.0
 """Seconds that the server may take to listen."""
 
+_LEASH = Path(__file__).parent / "servers" / "ends_with_stdin.cjs"
+"""Ends the server with its input, also where this process is killed and tears nothing down."""
+
 _PORTS = 3
 """Ports to try: another process may take one between the moment it is found free and the moment the server listens."""
 
@@ -30,7 +33,8 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def everything_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """The URL of `@modelcontextprotocol/server-everything`, one process for all tests; each board has a session of its own."""
-    command = npm_peer("server-everything", "streamableHttp")
+    node, *script = npm_peer("server-everything", "streamableHttp")
+    command = [node, "--require", str(_LEASH), *script]
     folder = tmp_path_factory.mktemp("server-everything")
     said = folder / "stderr.txt"
     for _ in range(_PORTS):
@@ -47,17 +51,17 @@ def _running(command: list[str], port: int, said: Path) -> Generator[subprocess.
     """Run a server with its standard error in a file, and end it whatever happens."""
     with said.open("wb") as stderr:
         process = subprocess.Popen(
-            command, env={**os.environ, "PORT": str(port)}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr
+            command, env={**os.environ, "PORT": str(port)}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr
         )
         try:
             yield process
         finally:
             process.terminate()
             try:
-                process.wait(10)
+                process.communicate(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(10)
+                process.communicate(timeout=10)
 
 
 def _free_port() -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_mcpsym.items import name_of, own_stem_of, stem_of
 
+QUIET = [part for name in ("asyncio", "trio", "randomly", "syrupy") for part in ("-p", f"no:{name}")]
 Collect = Callable[[str], dict[str, pytest.Item]]
 
 
@@ -16,7 +17,7 @@ def collect(pytester: pytest.Pytester) -> Collect:
     """Collect a module and return its tests by id."""
 
     def collect(text: str) -> dict[str, pytest.Item]:
-        items, _ = pytester.inline_genitems(pytester.makepyfile(test_it=text), "-p", "no:randomly", "-p", "no:syrupy")
+        items, _ = pytester.inline_genitems(pytester.makepyfile(test_it=text), *QUIET)
         return {item.nodeid.partition("::")[2]: item for item in items}
 
     return collect
@@ -77,7 +78,7 @@ def test_a_file_of_one_loop_alone_names_the_loop(collect: Collect) -> None:
 
 def test_a_name_is_told_apart_from_one_that_was_not_selected(collect: Collect, pytester: pytest.Pytester) -> None:
     path = pytester.makepyfile(test_it="def test_it(): pass\ndef test_IT(): pass\n")
-    items, _ = pytester.inline_genitems(f"{path}::test_it", "-p", "no:randomly", "-p", "no:syrupy")
+    items, _ = pytester.inline_genitems(f"{path}::test_it", *QUIET)
     assert stem_of(items[0]) != "test_it"
 
 

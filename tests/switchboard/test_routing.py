@@ -11,7 +11,8 @@ import anyio
 import pytest
 from mcp import MCPError
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import CallToolResult, TextContent
+from mcp.shared.message import ServerMessageMetadata
+from mcp_types import CallToolRequest, CallToolResult, ServerRequest, TextContent
 
 from fake_servers import agent, code_mode, everything
 from pytest_mcpsym import link
@@ -392,9 +393,9 @@ async def test_a_server_that_names_no_cause_is_placed_by_weaker_evidence(
 
     @server.tool(structured_output=False)
     async def ask(context: Context) -> str:
-        client = peer(context)
-        client._meta = dict  # pyright: ignore[reportPrivateUsage] - a server that uses no library of ours
-        return text(await client.call_tool("demo__echo", {"text": "hi"}))
+        request = CallToolRequest.model_validate({"params": {"name": "demo__echo", "arguments": {"text": "hi"}}})
+        related = ServerMessageMetadata(related_request_id=context.request_context.request_id)
+        return text(await context.session.send_request(cast("ServerRequest", request), CallToolResult, None, related))
 
     async with switchboard(plain=link(server, transport=transport), demo=demo()) as board:
         assert text(await board.call("plain__ask")) == "hi"

@@ -13,12 +13,13 @@ from mcp import Client, MCPError
 from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.lowlevel import Server
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.memory import create_client_server_memory_streams
 from mcp_types import CallToolResult, ElicitResult, Request, RequestParams, Result, TextContent
 from pydantic import ConfigDict
 
+from pytest_mcpsym.symmetric import Extension, peer
 from pytest_mcpsym.symmetric.names import CALLS, CONTINUE, FULL_CAPABILITY, IDENTIFIER
 from pytest_mcpsym.symmetric.sdk import low_level
 from pytest_mcpsym.transport.memory import open_memory
@@ -223,3 +224,26 @@ def told(text: str) -> dict[str, Any]:
 def text(result: CallToolResult) -> str:
     """The text of a tool result."""
     return "".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+def serving(sym: Extension, lifespan: Any = None) -> MCPServer[Any]:
+    """A server with the extension and no tools."""
+    return MCPServer("parked", extensions=[sym], lifespan=sym.lifespan(lifespan), log_level="CRITICAL")
+
+
+def two_calls(sym: Extension) -> MCPServer[Any]:
+    """A server whose tool makes two calls, one after the other."""
+    server = serving(sym)
+
+    @server.tool(structured_output=False)
+    async def two(context: Context[Any]) -> str:
+        client = peer(context)
+        first = await client.call_tool("a__b", {"i": 1, "nothing": None})
+        second = await client.call_tool("a__b", {"i": 2})
+        return f"{text(first)} {text(second)}"
+
+    @server.tool(structured_output=False)
+    async def plain() -> str:
+        return "plain"
+
+    return server

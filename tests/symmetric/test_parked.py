@@ -2,57 +2,20 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-import fastmcp
 import pytest
 from mcp import MCPError
-from mcp.server.context import ServerRequestContext
-from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult, TextContent
+from mcp_types import InputRequiredResult
 
-from pytest_mcpsym.symmetric import continuation
-from pytest_mcpsym.symmetric.names import CALLS, CANCEL, CONTINUE, IDENTIFIER, REFUSED_CONTINUATION
-from pytest_mcpsym.symmetric.parked import Extension, install
 from pytest_mcpsym.symmetric.api import peer
-from tests.symmetric.legs import Performing, Wire, echo, over_http, over_memory, text, told, wire
+from pytest_mcpsym.symmetric.names import CALLS, CONTINUE
+from pytest_mcpsym.symmetric.parked import Extension
+from tests.symmetric.legs import Performing, echo, over_http, over_memory, serving, text, told, two_calls, wire
 
 pytestmark = pytest.mark.anyio
-
-
-def serving(sym: Extension, lifespan: Any = None) -> MCPServer[Any]:
-    """A server with the extension and no tools."""
-    return MCPServer("parked", extensions=[sym], lifespan=sym.lifespan(lifespan), log_level="CRITICAL")
-
-
-def two_calls(sym: Extension) -> MCPServer[Any]:
-    """A server whose tool makes two calls, one after the other."""
-    server = serving(sym)
-
-    @server.tool(structured_output=False)
-    async def two(context: Context[Any]) -> str:
-        client = peer(context)
-        first = await client.call_tool("a__b", {"i": 1, "nothing": None})
-        second = await client.call_tool("a__b", {"i": 2})
-        return f"{text(first)} {text(second)}"
-
-    @server.tool(structured_output=False)
-    async def plain() -> str:
-        return "plain"
-
-    return server
-
-
-async def until_unparked(sym: Extension) -> None:
-    """Wait until no handler is parked."""
-    with anyio.fail_after(10):
-        while sym.parked:
-            await anyio.wait_all_tasks_blocked()
 
 
 async def test_a_leg_is_a_claimed_result_with_calls_and_a_continuation() -> None:
@@ -291,117 +254,10 @@ async def test_a_log_message_reaches_only_a_leg_whose_request_lets_it_through() 
         assert (await client.receive())["params"]["data"] == "third leg"
 
 
-async def expect_refusal(client: Wire, token: str, reason: str) -> None:
-    """Continue with a token and see it refused for a reason."""
-    error = await client.refused(CONTINUE, {"continuation": token, "responses": {}})
-    assert error == {"code": -32602, "message": REFUSED_CONTINUATION, "data": {"reason": reason}}
-
-
-async def test_an_unknown_continuation_is_refused() -> None:
-    async with wire(two_calls(Extension())) as client:
-        await expect_refusal(client, "made-up", "unknown")
-
-
-async def test_a_continuation_is_good_for_one_use() -> None:
-    async with wire(two_calls(Extension())) as client:
-        leg = await client.begin("two")
-        await client.go_on(leg, c1=told("1"))
-        await expect_refusal(client, leg["continuation"], "replayed")
-
-
-async def test_a_continuation_of_another_connection_is_foreign() -> None:
-    server = two_calls(Extension())
-    async with wire(server) as one, wire(server) as other:
-        leg = await one.begin("two")
-        await expect_refusal(other, leg["continuation"], "foreign")
-        assert (await one.go_on(leg, c1=told("1")))["calls"]
-
-
-async def test_a_used_continuation_of_another_connection_is_foreign_too() -> None:
-    server = two_calls(Extension())
-    async with wire(server) as one, wire(server) as other:
-        leg = await one.begin("two")
-        await one.go_on(leg, c1=told("1"))
-        await expect_refusal(other, leg["continuation"], "foreign")
-
-
-async def test_a_handler_that_is_not_continued_in_time_is_cancelled() -> None:
-    sym = Extension(time_to_live=0.01)
-    async with wire(two_calls(sym)) as client:
-        leg = await client.begin("two")
-        await until_unparked(sym)
-        await expect_refusal(client, leg["continuation"], "expired")
-
-
-async def test_cancelling_a_continuation_cancels_the_handler() -> None:
-    sym = Extension()
-    ended = anyio.Event()
-    server = serving(sym)
-
-    @server.tool(structured_output=False)
-    async def waits(context: Context[Any]) -> str:
-        try:
-            await peer(context).call_tool("a")
-        finally:
-            ended.set()
-        return "unreached"
-
-    async with wire(server) as client:
-        leg = await client.begin("waits")
-        assert await client.ask(CANCEL, {"continuation": leg["continuation"]}) == {"resultType": "complete"}
-        with anyio.fail_after(10):
-            await ended.wait()
-        await expect_refusal(client, leg["continuation"], "replayed")
-
-
-async def test_cancelling_the_leg_that_is_open_cancels_the_handler() -> None:
-    started, ended = anyio.Event(), anyio.Event()
-    server = serving(Extension())
-
-    @server.tool(structured_output=False)
-    async def waits(context: Context[Any]) -> str:
-        await peer(context).call_tool("a")
-        started.set()
-        try:
-            await anyio.sleep_forever()
-        finally:
-            ended.set()
-        return "unreached"
-
-    async with wire(server) as client:
-        leg = await client.begin("waits")
-        given = {"continuation": leg["continuation"], "responses": {"c1": {"result": told("1")}}}
-        sent = await client.send(CONTINUE, given)
-        with anyio.fail_after(10):
-            await started.wait()
-            await client.notify("notifications/cancelled", {"requestId": sent})
-            await ended.wait()
-
-
-async def test_the_end_of_a_connection_cancels_its_handlers_and_leaves_nothing() -> None:
-    sym = Extension()
-    ended = anyio.Event()
-    server = serving(sym)
-
-    @server.tool(structured_output=False)
-    async def waits(context: Context[Any]) -> str:
-        try:
-            await peer(context).call_tool("a")
-        finally:
-            ended.set()
-        return "unreached"
-
-    async with wire(server) as client:
-        await client.begin("waits")
-        assert sym.parked == 1
-    assert ended.is_set()
-    assert (sym.parked, [each for each in gc.get_objects() if type(each).__name__ == "_Lot"]) == (0, [])
-
-
 async def test_responses_to_no_call_are_refused_and_the_continuation_stays_good() -> None:
     async with wire(two_calls(Extension())) as client:
         leg = await client.begin("two")
-        given = {"continuation": leg["continuation"], "responses": {"c9": {"result": {}}}}
+        given: dict[str, Any] = {"continuation": leg["continuation"], "responses": {"c9": {"result": {}}}}
         error = await client.refused(CONTINUE, given)
         assert (error["code"], error["data"]) == (-32602, {"keys": ["c9"]})
         assert (await client.go_on(leg, c1=told("1")))["calls"]
@@ -424,119 +280,3 @@ async def test_a_response_that_is_no_result_and_no_error_is_refused(response: ob
         leg = await client.begin("two")
         given = {"continuation": leg["continuation"], "responses": {"c1": response}}
         assert (await client.refused(CONTINUE, given))["data"] == {"keys": ["c1"]}
-
-
-async def test_continuing_without_declaring_the_extension_is_refused_and_keeps_the_handler() -> None:
-    sym = Extension()
-    async with wire(two_calls(sym)) as client:
-        leg = await client.begin("two")
-        bare: dict[str, object] = {"io.modelcontextprotocol/clientCapabilities": {}}
-        error = await client.refused(CONTINUE, {"continuation": leg["continuation"]}, **bare)
-        assert (error["code"], sym.parked) == (-32021, 1)
-
-
-async def test_the_users_own_lifespan_value_reaches_handlers_unchanged() -> None:
-    value = object()
-    seen: list[object] = []
-
-    @asynccontextmanager
-    async def mine(server: MCPServer[object]) -> AsyncGenerator[object]:
-        yield value
-
-    server = serving(Extension(), mine)
-
-    @server.tool(structured_output=False)
-    async def look(context: Context[Any]) -> str:
-        seen.append(context.request_context.lifespan_context)
-        return "looked"
-
-    async with wire(server) as client:
-        await client.begin("look")
-    assert seen == [value]
-
-
-async def test_an_error_in_a_lifespan_is_not_wrapped_in_a_group() -> None:
-    held = Extension().lifespan()
-    with pytest.raises(LookupError):
-        async with held(None):
-            raise LookupError
-
-
-async def test_connections_that_share_one_lifespan_value_end_apart() -> None:
-    @asynccontextmanager
-    async def mine(server: MCPServer[None]) -> AsyncGenerator[None]:
-        yield None
-
-    sym = Extension()
-    server = serving(sym, mine)
-
-    @server.tool(structured_output=False)
-    async def waits(context: Context[Any]) -> str:
-        return text(await peer(context).call_tool("a"))
-
-    async with wire(server) as first:
-        async with wire(server) as second:
-            kept = await first.begin("waits")
-            await second.begin("waits")
-            assert sym.parked == 2
-        assert sym.parked == 1
-        assert (await first.go_on(kept, c1=told("kept")))["content"][0]["text"] == "kept"
-
-
-async def test_a_low_level_server_is_served_after_install() -> None:
-    async def call(context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
-        result = await peer(context).call_tool("a")
-        return CallToolResult(content=[TextContent(type="text", text=f"got {text(result)}")])
-
-    server = Server("low", on_call_tool=call)
-    install(server)
-    async with wire(server) as client:
-        assert (await client.go_on(await client.begin("any"), c1=told("1")))["content"][0]["text"] == "got 1"
-
-
-async def test_a_fastmcp_server_is_served_after_install() -> None:
-    server = fastmcp.FastMCP("fast")
-
-    @server.tool
-    async def asks(context: fastmcp.Context) -> str:
-        return text(await peer(context).call_tool("a"))
-
-    assert asks
-    install(server)
-    async with wire(server) as client:
-        last = await client.go_on(await client.begin("asks"), c1=told("1"))
-        assert last["structuredContent"] == {"result": "1"}
-
-
-async def test_the_capability_is_advertised() -> None:
-    server = MCPServer("later", log_level="CRITICAL")
-    install(server)
-    async with wire(server) as client:
-        assert IDENTIFIER in (await client.ask("server/discover", {}))["capabilities"]["extensions"]
-
-
-def test_installing_twice_is_refused() -> None:
-    server = MCPServer("once")
-    install(server)
-    with pytest.raises(ValueError, match="already"):
-        install(server)
-
-
-def test_installing_into_a_server_without_tools_is_refused() -> None:
-    with pytest.raises(ValueError, match="tools/call"):
-        install(Server("bare"))
-
-
-def test_installing_into_something_else_is_refused() -> None:
-    with pytest.raises(TypeError, match="not int"):
-        install(7)
-
-
-def test_spent_continuations_are_forgotten_in_time_and_bounded_in_number() -> None:
-    now = [0.0]
-    spent = continuation.Spent(10, lambda: now[0], limit=2)
-    for name in "abc":
-        spent.add(name, "replayed", None)
-    assert [spent.refusal(name, None).reason for name in "abc"] == ["unknown", "replayed", "replayed"]
-    now[0] = 10.0
-    assert (spent.refusal("c", None).reason, len(spent)) == ("unknown", 0)

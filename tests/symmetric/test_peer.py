@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import pytest
@@ -33,7 +33,7 @@ Use = Callable[[Peer], Awaitable[object]]
 FULL: dict[str, Any] = {"extensions": {IDENTIFIER: FULL_CAPABILITY}, "elicitation": {}, "roots": {}}
 HI = [SamplingMessage(role="user", content=TextContent(type="text", text="hi"))]
 SAID = {"role": "assistant", "content": {"type": "text", "text": "hello"}, "model": "m"}
-USES: dict[str, tuple[Use, str, dict[str, Any], dict[str, Any], object]] = {
+USES: dict[str, tuple[Use, str, dict[str, Any], dict[str, Any], Callable[[Any], bool]]] = {
     "call_tool": (
         lambda client: client.call_tool("a__b", {"n": None}),
         "tools/call",
@@ -122,6 +122,24 @@ USES: dict[str, tuple[Use, str, dict[str, Any], dict[str, Any], object]] = {
         lambda result: str(result[0].uri) == "file:///x",
     ),
 }
+
+UNDECLARED: list[tuple[Use, str, dict[str, Any]]] = [
+    (lambda client: client.list_tools(), "tools/list", {"extensions": {IDENTIFIER: {"tools": {}}}}),
+    (lambda client: client.read_resource("x://y"), "resources/read", {"extensions": {IDENTIFIER: {"resources": {}}}}),
+    (lambda client: client.get_prompt("p"), "prompts/get", {"extensions": {IDENTIFIER: {"prompts": {}}}}),
+    (
+        lambda client: client.complete(PromptReference(name="p"), "a", ""),
+        "completion/complete",
+        {"extensions": {IDENTIFIER: {"prompts": {}}}},
+    ),
+    (
+        lambda client: client.create_message(HI, max_tokens=1),
+        "sampling/createMessage",
+        {"extensions": {IDENTIFIER: {"sampling": {}}}},
+    ),
+    (lambda client: client.elicit("?", {}), "elicitation/create", {"elicitation": {"form": {}}}),
+    (lambda client: client.list_roots(), "roots/list", {"roots": {}}),
+]
 
 LISTS: dict[str, tuple[Use, str, list[dict[str, Any]]]] = {
     "tools": (
@@ -236,7 +254,7 @@ async def test_each_request_is_equal_in_both_eras_and_its_result_typed(name: str
         client = Client(raw, era)
         assert await client.go() == (method, params)
         assert await client.answer(result) is None
-    assert cast("Callable[[object], bool]", holds)(results[0])
+    assert holds(results[0])
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -292,26 +310,7 @@ async def test_a_call_that_is_not_answered_in_time_is_an_error(era: str) -> None
     assert results[0].code == -32001
 
 
-@pytest.mark.parametrize(
-    ("use", "method", "required"),
-    [
-        (lambda client: client.list_tools(), "tools/list", {"extensions": {IDENTIFIER: {"tools": {}}}}),
-        (lambda client: client.read_resource("x://y"), "resources/read", {"extensions": {IDENTIFIER: {"resources": {}}}}),
-        (lambda client: client.get_prompt("p"), "prompts/get", {"extensions": {IDENTIFIER: {"prompts": {}}}}),
-        (
-            lambda client: client.complete(PromptReference(name="p"), "a", ""),
-            "completion/complete",
-            {"extensions": {IDENTIFIER: {"prompts": {}}}},
-        ),
-        (
-            lambda client: client.create_message(HI, max_tokens=1),
-            "sampling/createMessage",
-            {"extensions": {IDENTIFIER: {"sampling": {}}}},
-        ),
-        (lambda client: client.elicit("?", {}), "elicitation/create", {"elicitation": {"form": {}}}),
-        (lambda client: client.list_roots(), "roots/list", {"roots": {}}),
-    ],
-)
+@pytest.mark.parametrize(("use", "method", "required"), UNDECLARED)
 async def test_what_the_client_did_not_declare_is_not_asked(use: Use, method: str, required: dict[str, Any], era: str) -> None:
     results: list[Any] = []
     async with opened(era, use, results, {"extensions": {IDENTIFIER: {}}}) as raw:
