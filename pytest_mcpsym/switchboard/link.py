@@ -28,7 +28,9 @@ from mcp_types import (
     PROTOCOL_VERSION_META_KEY,
     ErrorData,
     JSONRPCError,
+    JSONRPCNotification,
     JSONRPCRequest,
+    JSONRPCResponse,
     SamplingCapability,
     SamplingToolsCapability,
     jsonrpc_message_adapter,
@@ -316,25 +318,27 @@ class Link:
     # The multiplexer.
 
     def _take(self, frame: Frame) -> SessionMessage | Exception | None:
-        """Return what is the SDK client's; an answer that it cannot read becomes an error, so that nobody waits for it for ever."""
-        message = frame.message
+        """Return what is the SDK client's, and serve what is not.
+
+        The SDK's own parsing decides where it can, so that the frames of its calls are parsed once and their view is not kept.
+        """
+        try:
+            message = jsonrpc_message_adapter.validate_json(frame.data, by_name=False)
+        except ValueError as error:
+            return None if self._pending.take(frame) else _unreadable(frame, error)
+        if isinstance(message, JSONRPCResponse) and isinstance(message.id, int):
+            return SessionMessage(message)  # Ids of raw requests are strings.
         if self._pending.take(frame):
             return None
-        if message.kind == "request" and message.method in MIRRORED and self.era == "handshake":
+        if isinstance(message, JSONRPCRequest) and message.method in MIRRORED and self.era == "handshake":
             self._start_serving(frame)
             return None
-        if message.kind == "notification" and message.method == "notifications/cancelled":
-            scope = self._serving.get(id_text(message.params.get("requestId")))
+        if isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+            scope = self._serving.get(id_text((message.params or {}).get("requestId")))
             if scope is not None:
                 scope.cancel()
                 return None
-        try:
-            return SessionMessage(jsonrpc_message_adapter.validate_json(frame.data, by_name=False))
-        except ValueError as error:
-            if message.kind in ("result", "error") and message.id is not None:
-                why = f"frame {frame.seq} is an answer that the SDK cannot read: {error}"
-                return _failed(message.id, PARSE_ERROR, why)
-            return error
+        return SessionMessage(message)
 
     def _undelivered(self, item: Undelivered) -> SessionMessage | None:
         if self._pending.undelivered(item):
@@ -410,6 +414,14 @@ class Link:
             params = b'{"requestId":' + ident.encode() + b',"reason":' + dumps(reason) + b"}"
             with anyio.move_on_after(_CANCEL_GRACE, shield=True):
                 await self.notify(b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":' + params + b"}")
+
+
+def _unreadable(frame: Frame, error: ValueError) -> SessionMessage | Exception:
+    """What the SDK client gets for a frame that it cannot read: for an answer an error, so that nobody waits for it for ever."""
+    message = frame.message
+    if message.kind in ("result", "error") and message.id is not None:
+        return _failed(message.id, PARSE_ERROR, f"frame {frame.seq} is an answer that the SDK cannot read: {error}")
+    return error
 
 
 def _failed(ident: str, code: int, message: str) -> SessionMessage:

@@ -22,6 +22,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from pytest_mcpsym.errors import TargetError, UsageError
 from pytest_mcpsym.wire.redact import Redactor, Rules
+from pytest_mcpsym.wire.sensitive import is_secret_field, is_secret_header
 
 __all__ = ["Era", "LinkSpec", "Transport", "describe", "link"]
 
@@ -37,6 +38,9 @@ _ACCEPTED = (
     "a 'module:attribute' string or a shell command"
 )
 _IMPORT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_KEY = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[\w.+=-]{16,}")
+"""What keys look like: one long word of letters and digits, and no path."""
+
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -84,9 +88,15 @@ class LinkSpec:
 
     @property
     def secrets(self) -> tuple[tuple[str, str], ...]:
-        """The credentials this link was given, as (label, value) pairs, for redaction."""
+        """The credentials this link was given, as (label, value) pairs, for redaction.
+
+        Headers and variables that are named like a secret, and variables whose value looks like a key whatever their name.
+        """
         environment = (self.target.env or {}) if isinstance(self.target, StdioServerParameters) else {}
-        return (*self.headers.items(), *environment.items())
+        return (
+            *((name, value) for name, value in self.headers.items() if is_secret_header(name) or _KEY.fullmatch(value)),
+            *((name, value) for name, value in environment.items() if is_secret_field(name) or _KEY.fullmatch(value)),
+        )
 
 
 def link(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Generator
@@ -35,13 +36,13 @@ def command(*arguments: str, before: str = "") -> list[str]:
 
 @pytest.mark.parametrize("fake", FAKES)
 async def test_a_fake_serves_on_stdio(switchboard: Switchboard, fake: str) -> None:
-    async with switchboard(peer=f"{sys.executable} -m fake_servers.{fake}") as board:
+    async with switchboard(peer=shlex.join(command(f"fake_servers.{fake}"))) as board:
         names = [tool.name.removeprefix("peer__") for tool in await board.tools()]
     assert names == FAKES[fake]
 
 
 async def test_a_fake_ends_by_itself_when_its_input_ends(switchboard: Switchboard) -> None:
-    async with switchboard(peer=f"{sys.executable} -m fake_servers.agent") as board:
+    async with switchboard(peer=shlex.join(command("fake_servers.agent"))) as board:
         pass
     (note,) = [note for note in board.log.notes if note.channel == "exit"]
     assert note.data == {"status": 0, "asked": True}

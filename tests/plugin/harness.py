@@ -12,22 +12,21 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 import pytest
 import syrupy
 
-# Runs in this process put sys.modules back afterwards; what is imported here they need not import again and again.
-import fake_servers  # noqa: F401  # kept in sys.modules
-import pytest_mcpsym.report.outcome
-import pytest_mcpsym.report.summary
-import pytest_mcpsym.report.trimmed
-import pytest_mcpsym.snapshot
-import pytest_mcpsym.switchboard.opener
+import pytest_mcpsym
 
 __all__ = ["SERVERS", "Example", "Run", "ini"]
+
+# Runs in this process put sys.modules back afterwards; what is imported here they need not import again and again.
+for _module in ("report.outcome", "report.summary", "report.trimmed", "snapshot", "switchboard.opener", "fakes"):
+    import_module(f"pytest_mcpsym.{_module}")
 
 LIMIT: Final = 60.0
 """Seconds that a run may take on a loaded machine before it counts as hanging."""
@@ -248,6 +247,8 @@ def _environment() -> dict[str, str]:
 
 def _outcomes(text: str) -> Mapping[str, int]:
     lines = [line for line in text.splitlines() if re.search(r" in [0-9.]+s", line)]
-    counts = re.findall(r"(\d+) (\w+)", re.sub(r" in [0-9.]+s.*", "", lines[-1])) if lines else []
+    counts = (
+        cast("list[tuple[str, str]]", re.findall(r"(\d+) (\w+)", re.sub(r" in [0-9.]+s.*", "", lines[-1]))) if lines else []
+    )
     plural = {"errors": "error", "reruns": "rerun", "snapshots": "snapshot"}
     return MappingProxyType({plural.get(word, word): int(count) for count, word in counts})

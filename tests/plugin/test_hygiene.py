@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 from tests.plugin.harness import Example
 
 MakeExample = Callable[..., Example]
@@ -72,12 +74,12 @@ def test_chain(switchboard, wire_snapshot, number):
 """
 
 
-def test_with_all_plugins_installed_snapshots_are_written_once_and_found_again(example: MakeExample) -> None:
-    first = example(TOGETHER).run("--snapshot-update", "-p", "no:cacheprovider", plugins="*")
-    assert first.outcomes["passed"] == 2
-    assert {path for path in first.changed if path.endswith(".wire")} == {
+def test_with_all_plugins_installed_snapshots_are_found_again(example: MakeExample, pytester: pytest.Pytester) -> None:
+    """All at once: pytest-randomly shuffles and seeds, pytest-recording and inline-snapshot watch, rerunfailures would run again."""
+    written = example(TOGETHER).run_here(pytester, "--snapshot-update", "-p", "no:cacheprovider", plugins="syrupy")
+    assert {path for path in written.changed if path.endswith(".wire")} == {
         f"__snapshots__/test_it/test_chain[{number}].wire" for number in range(2)
     }
-    second = first.example.run("-p", "no:cacheprovider", "--reruns=1", plugins="*")
-    assert second.outcomes == {"passed": 2}
-    assert second.changed == {}
+    run = written.example.run("-p", "no:cacheprovider", "--reruns=1", plugins="*")
+    assert run.outcomes == {"passed": 2}
+    assert run.changed == {}

@@ -323,11 +323,8 @@ def test_it(switchboard):
     assert example(text).run_here(pytester).outcomes == {"passed": 1}
 
 
-def test_the_order_of_tests_changes_no_file(example: MakeExample) -> None:
-    backwards = "def pytest_collection_modifyitems(items): items.reverse()\n"
-    written = (
-        example({"test_it.py": TWO, **MARKERS}).run("--snapshot-update", "-p", "no:cacheprovider", plugins="syrupy").example
-    )
-    conftest = written.files["conftest.py"] + backwards
-    run = written.with_files({"conftest.py": conftest}).run("-p", "no:cacheprovider", plugins="syrupy randomly")
+def test_the_order_of_tests_changes_no_file(example: MakeExample, here: Here) -> None:
+    backwards = "\ndef pytest_collection_modifyitems(items): items.reverse()\n"
+    written = here(example({"test_it.py": TWO, **MARKERS}), "--snapshot-update").example
+    run = here(written.with_files({"conftest.py": written.files["conftest.py"] + backwards}))
     assert (run.outcomes, run.changed) == ({"passed": 2}, {})

@@ -16,9 +16,9 @@ def board(*calls: tuple[str, str, str], rules: Rules | None = None) -> Views:
     log = WireLog(clock=lambda: 0.0)
     for number, (link, method, target) in enumerate(calls):
         params = {"uri" if method == "resources/read" else "name": target}
-        for direction, more in (("to-server", {"method": method, "params": params}), ("to-client", {"result": {}})):
-            data = json.dumps({"jsonrpc": "2.0", "id": number, **more}).encode()
-            log.frame(link, "to-server" if direction == "to-server" else "to-client", data)
+        request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        log.frame(link, "to-server", json.dumps(request).encode())
+        log.frame(link, "to-client", json.dumps({"jsonrpc": "2.0", "id": number, "result": {}}).encode())
     return Views(log, Host(), rules or Rules())
 
 

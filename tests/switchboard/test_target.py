@@ -176,3 +176,10 @@ def test_environment_and_folder_of_a_command_are_added_to_what_it_has() -> None:
 )
 def test_a_label_shows_no_credentials(spec: LinkSpec) -> None:
     assert not any(secret in spec.label for secret in ("pa55word", "k3y-k3y", "t0ken-", "v4lue-"))
+
+
+def test_what_counts_as_a_credential_of_a_link() -> None:
+    env = {"MODE": "test", "API_TOKEN": "abc1", "SOMETHING": "sk9f8e7d6c5b4a3210", "HOME": "/home/user1/some/long/path"}
+    assert link("server", env=env).secrets == (("API_TOKEN", "abc1"), ("SOMETHING", "sk9f8e7d6c5b4a3210"))
+    headers = {"Authorization": "Bearer x", "X-Trace": "on"}
+    assert link("http://127.0.0.1:1/mcp", headers=headers).secrets == (("Authorization", "Bearer x"),)

@@ -126,6 +126,7 @@ def test_times_are_written_in_milliseconds() -> None:
         b"\xff\xfe",
         b'{"a":\n1}',
         b'{"a":1}\r',
+        b'{"a":\r1}',
         b' {"a":1}',
         b'{"a":1} ',
         b"NaN",
