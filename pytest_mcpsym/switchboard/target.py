@@ -38,8 +38,8 @@ _ACCEPTED = (
     "a 'module:attribute' string or a shell command"
 )
 _IMPORT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-_KEY = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[\w.+=-]{16,}")
-"""What keys look like: one long word of letters and digits, and no path."""
+_PLAIN = re.compile(r".{0,7}|[A-Za-z]+|[0-9.]+|.*[/\\\s].*", re.DOTALL)
+"""Values that are no credentials unless their name says so: short ones, one word of letters, numbers, paths and phrases."""
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -90,12 +90,12 @@ class LinkSpec:
     def secrets(self) -> tuple[tuple[str, str], ...]:
         """The credentials this link was given, as (label, value) pairs, for redaction.
 
-        Headers and variables that are named like a secret, and variables whose value looks like a key whatever their name.
+        Headers and variables that are named like a secret, and all whose value is not plainly something else.
         """
         environment = (self.target.env or {}) if isinstance(self.target, StdioServerParameters) else {}
         return (
-            *((name, value) for name, value in self.headers.items() if is_secret_header(name) or _KEY.fullmatch(value)),
-            *((name, value) for name, value in environment.items() if is_secret_field(name) or _KEY.fullmatch(value)),
+            *((name, value) for name, value in self.headers.items() if is_secret_header(name) or not _PLAIN.fullmatch(value)),
+            *((name, value) for name, value in environment.items() if is_secret_field(name) or not _PLAIN.fullmatch(value)),
         )
 
 

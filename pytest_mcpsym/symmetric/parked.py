@@ -16,7 +16,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar, overload
 
 import anyio
@@ -72,12 +72,14 @@ class _Lot:
         host: The task that entered it; on a stream, the parent of all tasks that handle the connection's requests.
         tasks: The handlers.
         number: Tells it from every other lot of the extension, for ever.
+        runs: The handlers' calls.
     """
 
     value: object
     host: int
     tasks: anyio.abc.TaskGroup
     number: int
+    runs: set[ParkedRun] = field(default_factory=set[ParkedRun])
 
 
 @dataclass(eq=False, slots=True)
@@ -157,7 +159,7 @@ class Extension(SDKExtension):
             return await call_next(ctx)
         channel = FollowingChannel(sdk.channel_of(ctx.session), ParkedRun())
         session = sdk.session_over(channel, ctx.session, ctx.meta)
-        lot.tasks.start_soon(self._handle, channel.run, call_next, replace(ctx, session=session))
+        lot.tasks.start_soon(self._handle, lot, channel.run, call_next, replace(ctx, session=session))
         return await self._leg(channel, ctx)
 
     @asynccontextmanager
@@ -172,6 +174,8 @@ class Extension(SDKExtension):
                 failure = error
             finally:
                 self._lots.remove(lot)
+                for run in lot.runs:
+                    run.cancel()
                 tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
@@ -211,7 +215,7 @@ class Extension(SDKExtension):
             return {}
         channel = self._find(ctx, params.continuation).channel
         self._use_up(ctx, params.continuation)
-        channel.run.scope.cancel()
+        channel.run.cancel()
         return {}
 
     def _find(self, ctx: _Context, continuation: str) -> _Parked:
@@ -236,7 +240,7 @@ class Extension(SDKExtension):
             await channel.follow(sdk.channel_of(ctx.session), sdk.log_levels(ctx.session, ctx.meta))
             calls = await run.leg(self._leg_limit)
         except BaseException:
-            run.scope.cancel()
+            run.cancel()
             raise
         finally:
             channel.unfollow()
@@ -248,8 +252,9 @@ class Extension(SDKExtension):
         run.scope.deadline = anyio.current_time() + self._time_to_live
         return {"resultType": CALLS, "calls": calls, "continuation": continuation}
 
-    async def _handle(self, run: ParkedRun, call_next: CallNext, ctx: _Context) -> None:
+    async def _handle(self, lot: _Lot, run: ParkedRun, call_next: CallNext, ctx: _Context) -> None:
         """Run a handler until its outcome was written."""
+        lot.runs.add(run)
         try:
             with run.scope:
                 try:
@@ -258,6 +263,7 @@ class Extension(SDKExtension):
                     run.finish(None, error)
                 await run.collected.wait()
         finally:
+            lot.runs.discard(run)
             if not run.finished:
                 run.finish(None, MCPError(INTERNAL_ERROR, "the handler was cancelled"))
             for continuation in [name for name, parked in self._parked.items() if parked.channel.run is run]:

@@ -162,10 +162,13 @@ class ParkedRun:
 
         Raises:
             MCPError: The client answered with an error, or not in time (-32001).
+            NoBackChannelError: The handler is done or was cancelled, so that no leg will carry the call.
             RuntimeError: The task that opened `batch()` waits for a call inside of it, which would be for ever.
         """
         if anyio.get_current_task().id in self._openers:
             raise RuntimeError("inside batch(), start calls with the task group it gives: awaiting one would wait for ever")
+        if self.finished or self.scope.cancel_called:
+            raise NoBackChannelError(method)
         self._minted += 1
         key = f"c{self._minted}"
         waiting = self._waiting[key] = _Waiting()
@@ -179,6 +182,8 @@ class ParkedRun:
             self._posted.pop(key, None)
         if not waiting.answered.is_set():
             raise MCPError(REQUEST_TIMEOUT, f"Request {method!r} timed out")
+        if not waiting.response:
+            raise NoBackChannelError(method)
         return answer_of(waiting.response)
 
     @asynccontextmanager
@@ -210,6 +215,12 @@ class ParkedRun:
         """Say that the handler is done."""
         self._outcome = (result, error)
         self._news.set()
+        self._release()
+
+    def cancel(self) -> None:
+        """Cancel the handler; calls that it still waits for, behind a shield, end too, as no leg will bring their answers."""
+        self.scope.cancel()
+        self._release()
 
     def result(self) -> HandlerResult:
         """Return what the handler returned, or raise what it raised; only once it is done."""
@@ -219,6 +230,10 @@ class ParkedRun:
         if error is not None:
             raise error
         return result
+
+    def _release(self) -> None:
+        for waiting in self._waiting.values():
+            waiting.answered.set()
 
     async def leg(self, limit: float) -> dict[str, dict[str, object]] | None:
         """Wait for the end of a leg.

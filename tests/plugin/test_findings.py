@@ -331,17 +331,21 @@ def odd(tmp_path: Path) -> str:
     return str(run_path(str(tmp_path / "servers.py"))["odd"]())
 
 
-def test_outside_pytest_closing_raises_findings(odd: str) -> None:
-    with pytest.raises(FindingsError, match="jsonrpc:answered-twice on link 'odd'"), open_board(odd=odd) as board:
+def talk_outside_pytest(odd: str, *, last: int = 1) -> None:
+    with open_board(odd=odd) as board:
         board.call("odd__twice")
         board.call("odd__fine")
+        _ = 1 / last
+
+
+def test_outside_pytest_closing_raises_findings(odd: str) -> None:
+    with pytest.raises(FindingsError, match="jsonrpc:answered-twice on link 'odd'"):
+        talk_outside_pytest(odd)
 
 
 def test_outside_pytest_closing_masks_no_exception_in_flight(odd: str) -> None:
-    with pytest.raises(ZeroDivisionError), open_board(odd=odd) as board:
-        board.call("odd__twice")
-        board.call("odd__fine")
-        _ = 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        talk_outside_pytest(odd, last=0)
 
 
 def test_findings_never_depend_on_rewritten_asserts(example: MakeExample) -> None:

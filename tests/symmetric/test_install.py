@@ -13,9 +13,9 @@ from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import CallToolRequestParams, CallToolResult, TextContent
 
-from pytest_mcpsym.symmetric import Extension, install, peer
-from pytest_mcpsym.symmetric.names import IDENTIFIER
-from tests.symmetric.legs import serving, text, told, wire
+from pytest_mcpsym.symmetric import Extension, NotSymmetric, install, peer
+from pytest_mcpsym.symmetric.names import CANCEL, CONTINUE, IDENTIFIER
+from tests.symmetric.legs import handshake, serving, text, told, wire
 
 pytestmark = pytest.mark.anyio
 
@@ -115,3 +115,28 @@ def test_installing_into_a_server_without_tools_is_refused() -> None:
 def test_installing_into_something_else_is_refused() -> None:
     with pytest.raises(TypeError, match="not int"):
         install(7)
+
+
+async def test_without_its_lifespan_the_extension_runs_tools_as_ever_and_gives_no_peer() -> None:
+    server = MCPServer("half", extensions=[Extension()], log_level="CRITICAL")
+
+    @server.tool(structured_output=False)
+    async def go(context: Context[Any]) -> str:
+        with pytest.raises(NotSymmetric, match=r"symmetric\.Extension and its lifespan"):
+            peer(context)
+        return "ran"
+
+    async with wire(server) as client:
+        assert (await client.begin("go"))["content"][0]["text"] == "ran"
+
+
+@pytest.mark.parametrize("installed", [True, False])
+async def test_the_methods_of_legs_do_not_exist_in_the_handshake_era(installed: bool) -> None:
+    sym = Extension()
+    server = MCPServer("old", log_level="CRITICAL") if installed else serving(sym)
+    if installed:
+        install(server)
+    async with handshake(server, {}) as client:
+        assert (await client.refused(CONTINUE, {"continuation": "x"}))["code"] in {-32600, -32601}
+        await client.raw({"jsonrpc": "2.0", "id": "c", "method": CANCEL, "params": {"continuation": "x"}})
+        assert (await client.receive())["error"]["code"] == -32601

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
 from mcp import MCPError
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import InputRequiredResult
+from mcp_types import CallToolRequestParams, CallToolResult, ErrorData, InputRequiredResult, Result
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from pytest_mcpsym.symmetric.api import peer
 from pytest_mcpsym.symmetric.names import CALLS, CONTINUE
-from pytest_mcpsym.symmetric.parked import Extension
+from pytest_mcpsym.symmetric.parked import Extension, install
 from tests.symmetric.legs import Performing, echo, over_http, over_memory, serving, text, told, two_calls, wire
 
 pytestmark = pytest.mark.anyio
@@ -280,3 +283,59 @@ async def test_a_response_that_is_no_result_and_no_error_is_refused(response: ob
         leg = await client.begin("two")
         given = {"continuation": leg["continuation"], "responses": {"c1": response}}
         assert (await client.refused(CONTINUE, given))["data"] == {"keys": ["c1"]}
+
+
+class Foreign(Result):
+    """A result that some other extension claims."""
+
+    result_type: Literal["org.example/other"] = "org.example/other"
+    more: int = 1
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        CallToolResult(content=[], structured_content={"a": None, "b": 1.0}, is_error=True),
+        {"content": [], "extra": 1},
+        {"content": 7},
+        {},
+        None,
+        Foreign(),
+        ErrorData(code=-31999, message="no", data={"why": 1}),
+        MCPError(-31998, "raised", [1]),
+        LookupError("secret"),
+    ],
+    ids=repr,
+)
+async def test_whatever_a_handler_gives_the_last_leg_answers_as_the_first_would(returned: Any) -> None:
+    async def call(context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> Any:
+        if params.name == "asks":
+            await peer(context).call_tool("a")
+        if isinstance(returned, Exception):
+            raise returned
+        return returned
+
+    server = Server("low", on_call_tool=call)
+    install(server)
+    async with wire(server) as client:
+        sent = await client.send("tools/call", {"name": "plain"})
+        expected = await client.receive()
+        leg = await client.begin("asks")
+        given = {"continuation": leg["continuation"], "responses": {"c1": {"result": told("1")}}}
+        await client.send(CONTINUE, given)
+        assert {**await client.receive(), "id": sent} == expected
+
+
+async def test_the_current_trace_travels_in_the_meta_of_a_call() -> None:
+    server = serving(Extension())
+    span = NonRecordingSpan(SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(1)))
+
+    @server.tool(structured_output=False)
+    async def traced(context: Context[Any]) -> str:
+        with use_span(span):
+            await peer(context).call_tool("a")
+        return "done"
+
+    async with wire(server) as client:
+        leg = await client.begin("traced")
+    assert leg["calls"]["c1"]["params"]["_meta"] == {"traceparent": f"00-{1:032x}-{2:016x}-01"}

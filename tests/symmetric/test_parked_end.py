@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
+from mcp import MCPError
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.mcpserver import Context
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.shared.exceptions import NoBackChannelError
 
 from pytest_mcpsym.symmetric import continuation
-from pytest_mcpsym.symmetric.api import peer
+from pytest_mcpsym.symmetric.api import Peer, peer
 from pytest_mcpsym.symmetric.names import CANCEL, CONTINUE, REFUSED_CONTINUATION
 from pytest_mcpsym.symmetric.parked import Extension
 from pytest_mcpsym.symmetric.run import KEPT_NOTIFICATIONS
@@ -223,6 +227,61 @@ async def test_the_sdks_own_elicitation_behaves_in_a_parked_handler_as_without_t
 
     async with wire(server) as client:
         assert (await client.begin("asks"))["content"][0]["text"] == "False"
+
+
+@pytest.mark.parametrize("by", ["cancel", "close"])
+async def test_a_shielded_call_of_a_cancelled_handler_ends_instead_of_waiting_for_ever(by: str) -> None:
+    server = serving(Extension())
+    seen: list[str] = []
+
+    @server.tool(structured_output=False)
+    async def stubborn(context: Context[Any]) -> str:
+        for _ in range(2):
+            try:
+                with anyio.CancelScope(shield=True):
+                    await peer(context).call_tool("a")
+            except NoBackChannelError as error:
+                seen.append(error.method)
+        return "unreached"
+
+    with anyio.fail_after(10):
+        async with wire(server) as client:
+            leg = await client.begin("stubborn")
+            if by == "cancel":
+                await client.ask(CANCEL, {"continuation": leg["continuation"]})
+    assert seen == ["tools/call", "tools/call"]
+
+
+async def test_a_call_from_a_task_that_outlived_its_handler_is_refused() -> None:
+    seen: list[int] = []
+
+    @asynccontextmanager
+    async def background(server: MCPServer[Any]) -> AsyncGenerator[TaskGroup]:
+        async with anyio.create_task_group() as tasks:
+            yield tasks
+
+    server = serving(Extension(), background)
+
+    async def late(client: Peer) -> None:
+        with anyio.CancelScope(shield=True):
+            for _ in range(2):
+                try:
+                    await client.call_tool("a")
+                except MCPError as error:
+                    seen.append(error.code)
+
+    @server.tool(structured_output=False)
+    async def leaves(context: Context[Any]) -> str:
+        context.request_context.lifespan_context.start_soon(late, peer(context))
+        await anyio.wait_all_tasks_blocked()
+        return "left"
+
+    with anyio.fail_after(10):
+        async with wire(server) as client:
+            leg = await client.begin("leaves")
+            while "calls" in leg:
+                leg = await client.go_on(leg)
+    assert seen == [-32600, -32600]
 
 
 async def test_the_end_of_a_connection_cancels_its_handlers_and_leaves_nothing() -> None:

@@ -215,6 +215,25 @@ async def test_a_step_that_asks_for_nothing_or_under_an_empty_key_is_an_error_of
         assert (await client.refused("tools/call", {"name": "sum", "arguments": {"start": 1}}))["code"] == -32603
 
 
+async def test_a_sealed_tool_may_elicit_by_url_and_may_not_ask_for_other_methods() -> None:
+    async def wrong(context: ServerRequestContext[Any, Any], state: bytes | None, responses: object) -> Ask:
+        return Ask({"k": Call((context.params or {})["arguments"]["start"], {"mode": "url", "message": "m", "url": "x"})}, b"")
+
+    async with wire(process(step=wrong)) as client:
+        client.declared = {"extensions": {"dev.mcpsym/symmetric": {}}, "elicitation": {"url": {}}}
+        assert (await client.begin("sum", start="elicitation/create"))["calls"]
+        assert (await client.refused("tools/call", {"name": "sum", "arguments": {"start": "ping"}}))["code"] == -32603
+
+
+async def test_a_continuation_of_a_tool_that_is_gone_is_unknown() -> None:
+    other = SealedTools(Sealer(KEY))
+    sym = Extension(sealed=other)
+    async with wire(process()) as client, wire(MCPServer("s", extensions=[sym], log_level="CRITICAL")) as later:
+        leg = await client.begin("sum", start=1)
+        error = await later.refused(CONTINUE, {"continuation": leg["continuation"], "responses": {}})
+        assert error["data"] == {"reason": "unknown"}
+
+
 def test_a_second_sealed_tool_of_one_name_is_refused() -> None:
     sealed = SealedTools(Sealer(KEY))
     sealed.tool("sum")(add_up)
