@@ -306,7 +306,7 @@ _ABSENT: Final = _Absent()
 def _same(left: object, right: object, *, exact: bool) -> bool:
     if isinstance(left, str) and isinstance(right, str) and not exact:
         return left == right or PLACEHOLDER.sub(_erased, left) == PLACEHOLDER.sub(_erased, right)
-    return type(left) is type(right) and left == right
+    return left == right
 
 
 def _shown(value: object) -> str | None:

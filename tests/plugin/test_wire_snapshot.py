@@ -223,6 +223,14 @@ def test_modules_of_one_name_in_two_folders_keep_theirs_apart(example: MakeExamp
     assert here(written.example.with_files({"b/test_it.py": None}), "a").outcomes == {"passed": 1}
 
 
+def test_a_run_of_one_module_leaves_the_snapshots_of_its_namesake_alone(example: MakeExample, here: Here) -> None:
+    slow = "import pytest\npytestmark = pytest.mark.slow\n" + ONE
+    files = {"a/__init__.py": "", "a/test_it.py": ONE, "b/__init__.py": "", "b/test_it.py": slow, **MARKERS}
+    written = here(example(files), "--snapshot-update")
+    run = here(written.example, "--snapshot-update", "-m", "not slow")
+    assert (run.outcomes, run.changed) == ({"passed": 1, "deselected": 1}, {})
+
+
 def test_files_do_not_depend_on_where_pytest_runs(example: MakeExample, here: Here) -> None:
     text = (
         TEST

@@ -141,7 +141,7 @@ async def test_a_caller_that_gives_up_cancels_the_handler(carried: str) -> None:
     opened = over_memory(server, performing) if carried == "memory" else over_http(server, performing)
     with anyio.fail_after(10):
         async with opened as client, anyio.create_task_group() as tasks:
-            tasks.start_soon(client.call_tool, "works", {})
+            tasks.start_soon(client.call_tool, "works")
             await started.wait()
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
@@ -172,11 +172,11 @@ async def test_a_handler_that_ends_while_parked_waits_for_its_result_to_be_colle
 
 
 async def test_a_continuation_is_bound_to_the_principal_that_it_was_given_to() -> None:
-    async def authenticate(context: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        who = str((context.meta or {}).get("who"))
+    async def authenticate(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        who = str((ctx.meta or {}).get("who"))
         token = auth_context_var.set(AuthenticatedUser(AccessToken(token="t", client_id=who, scopes=[])))
         try:
-            return await call_next(context)
+            return await call_next(ctx)
         finally:
             auth_context_var.reset(token)
 

@@ -62,13 +62,18 @@ def test_a_value_that_is_a_key_is_found_and_not_named() -> None:
     assert "a key in json.a still" in _refusal({"a": {SECRET: 1}})
 
 
+def test_a_plus_in_a_value_is_found_where_the_rest_is_percent_encoded() -> None:
+    assert "json.url" in _refusal({"url": "http://h/s3c+ret%2Fx"}, "s3c+ret/x")
+
+
 def test_a_number_is_found() -> None:
     assert "json.pin" in _refusal({"pin": 918273}, "918273")
 
 
-def test_a_value_in_bytes_that_are_no_json_is_found() -> None:
+@pytest.mark.parametrize("secret", [SECRET, "k3y!"])
+def test_a_value_in_bytes_that_are_no_json_is_found(secret: str) -> None:
     with pytest.raises(RecordingError, match="raw still holds"):
-        refuse_secrets(_file(b"token " + SECRET.encode() + b" \xff"), {"K": SECRET})
+        refuse_secrets(_file(b"token " + secret.encode() + b" \xff"), {"K": secret})
 
 
 @pytest.mark.parametrize("value", ["", "abc", "true", "tools/call"])

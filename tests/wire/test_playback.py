@@ -117,6 +117,12 @@ def test_a_method_that_was_never_recorded_has_no_nearest_recording() -> None:
     assert (miss.reason, miss.label, miss.line) == ("unknown", "prompts/list", None)
 
 
+def test_of_two_near_recordings_the_one_that_was_not_played_is_named() -> None:
+    playback = _playback(_recorded(("add", {"a": 1}, "1"), ("add", {"a": 2}, "2")).log)
+    playback.receive(_call(1, "add", a=1))
+    assert _miss(playback.receive(_call(2, "add", a=3))).line == 4
+
+
 # --- frames of the server
 
 

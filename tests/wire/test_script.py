@@ -77,6 +77,23 @@ def test_a_notification_is_in_the_script_of_the_request_whose_stream_carried_it(
     assert _told(telling) == [[], [2], []]
 
 
+def test_what_comes_on_the_stream_of_an_answered_request_belongs_to_the_link() -> None:
+    telling = Telling()
+    telling.answer(telling.request("a", "to-server", 1, stream=4))
+    telling.request("a", "to-server", 2, stream=5)
+    telling.notify("a", "to-client", "message", stream=4, level="info", data="x")
+    assert _told(telling) == [[], [1], [3]]
+
+
+def test_only_the_first_answer_of_the_client_is_waited_for() -> None:
+    telling = Telling()
+    telling.request("a", "to-server", 1)
+    asked = telling.request("a", "to-client", 7, "sampling/createMessage")
+    telling.answer(asked, content="first")
+    telling.answer(asked, content="second")
+    assert _told(telling) == [[], [1, "answer 2"]]
+
+
 def test_frames_of_the_link_follow_the_last_frame_of_the_client() -> None:
     telling = Telling()
     telling.notify("a", "to-client", "message", level="info", data="early")
