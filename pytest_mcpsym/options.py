@@ -117,11 +117,9 @@ def era_of(config: pytest.Config, markers: Iterable[pytest.Mark]) -> str:
 
 def check_pattern(pattern: object) -> str:
     """Return what is wrong with a pattern for findings, nothing if it is one."""
-    if isinstance(pattern, str):
-        parts = pattern.split(":")
-        if all(parts) and len(parts) <= 3 and (len(parts) > 1 or "*" in pattern):
-            return ""
-    return f"{pattern!r} is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or 'link:progress:*'"
+    from pytest_mcpsym.checks import wrong_pattern
+
+    return wrong_pattern(pattern)
 
 
 def check_marker(marker: pytest.Mark) -> str:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_mcpsym.checks.finding import Check, Finding, Registry, Severity, View, check, judge, matches
+from pytest_mcpsym.checks.finding import Check, Finding, Registry, Severity, View, check, judge, matches, wrong_pattern
 from pytest_mcpsym.checks.jsonrpc import JSONRPC
 from pytest_mcpsym.wire.log import WireLog
 
-__all__ = ["DEFAULT", "Check", "Finding", "Registry", "Severity", "View", "check", "matches", "run"]
+__all__ = ["DEFAULT", "Check", "Finding", "Registry", "Severity", "View", "check", "matches", "run", "wrong_pattern"]
 
 DEFAULT: Final = Registry((*JSONRPC.values(),))
 """The checks that run over every board of every test."""

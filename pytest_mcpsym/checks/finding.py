@@ -19,7 +19,7 @@ from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.route import Placements, Routes, place, routes
 
-__all__ = ["CRASHED", "Check", "Finding", "Registry", "Severity", "View", "check", "judge", "matches"]
+__all__ = ["CRASHED", "Check", "Finding", "Registry", "Severity", "View", "check", "judge", "matches", "wrong_pattern"]
 
 Severity = Literal["error", "warning"]
 
@@ -80,6 +80,11 @@ class View:
             if note.channel == "close":
                 found.setdefault(note.link, str(note.data.get("by")))
         return found
+
+    @cached_property
+    def closing(self) -> Mapping[str, int]:
+        """Where the host began to close each link: `seq` of the note."""
+        return {note.link: note.seq for note in self.log.notes if note.channel == "closing"}
 
     @cached_property
     def _callers(self) -> Mapping[int, tuple[int | None, str, str]]:
@@ -199,6 +204,15 @@ def judge(log: WireLog, checks: Registry, *, closed: bool = True) -> tuple[Findi
             message = f"check {each.id} crashed: {type(error).__name__}: {error}"
             found.append(Finding(CRASHED, "error", message, (), ""))
     return tuple(sorted(found, key=lambda finding: max(finding.frames, default=-1)))
+
+
+def wrong_pattern(pattern: object) -> str:
+    """Return what is wrong with a pattern for findings, nothing if it is one that `matches` takes."""
+    if isinstance(pattern, str):
+        parts = pattern.split(":")
+        if all(parts) and len(parts) <= 3 and (len(parts) > 1 or "*" in pattern):
+            return ""
+    return f"{pattern!r} is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or 'link:progress:*'"
 
 
 def matches(pattern: str, finding: Finding) -> bool:

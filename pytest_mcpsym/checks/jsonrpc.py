@@ -51,11 +51,14 @@ def _answerer(exchange: Exchange) -> str:
 def unanswered(view: View) -> Iterator[Finding]:
     """Find requests still open when their link closed or the log ended.
 
-    Those of the server are warnings, because the host owed the answer. A `subscriptions/listen` has none as long as it lasts,
+    Those of the server are warnings, because the host owed the answer; what it asked after the host had begun to close the link
+    could not be answered. A `subscriptions/listen` has none as long as it lasts,
     and none if the connection just ends (its description in the 2026-07-28 schema).
     """
     for exchange in view.correlation.exchanges:
         if exchange.state != "open" or exchange.method == "subscriptions/listen":
+            continue
+        if exchange.direction == "to-client" and exchange.request.seq > view.closing.get(exchange.link, exchange.request.seq):
             continue
         by = view.closings.get(exchange.link)
         when = f"before the {by} closed the link" if by else "before the log ended"

@@ -146,6 +146,7 @@ class Link:
                     task_status.started()
                     await self._stop.wait()
                     self._closing = True
+                    self._tap.note("closing")
                     self._tasks.cancel_scope.cancel()
             if opening.cancelled_caught:
                 raise self._obituary.silent(limit)
@@ -325,7 +326,7 @@ class Link:
         try:
             message = jsonrpc_message_adapter.validate_json(frame.data, by_name=False)
         except ValueError as error:
-            return None if self._pending.take(frame) else _unreadable(frame, error)
+            return self._take_unreadable(frame, error)
         if isinstance(message, JSONRPCResponse) and isinstance(message.id, int):
             return SessionMessage(message)  # Ids of raw requests are strings.
         if self._pending.take(frame):
@@ -339,6 +340,18 @@ class Link:
                 scope.cancel()
                 return None
         return SessionMessage(message)
+
+    def _take_unreadable(self, frame: Frame, error: ValueError) -> SessionMessage | Exception | None:
+        """Serve what the SDK cannot read and the switchboard can; an answer for the client becomes an error, so that it waits no more."""
+        message = frame.message
+        if self._pending.take(frame):
+            return None
+        if message.kind == "request" and message.method in MIRRORED and self.era == "handshake":
+            self._start_serving(frame)
+            return None
+        if message.kind in ("result", "error") and message.id is not None:
+            return _failed(message.id, PARSE_ERROR, f"frame {frame.seq} is an answer that the SDK cannot read: {error}")
+        return error
 
     def _undelivered(self, item: Undelivered) -> SessionMessage | None:
         if self._pending.undelivered(item):
@@ -414,14 +427,6 @@ class Link:
             params = b'{"requestId":' + ident.encode() + b',"reason":' + dumps(reason) + b"}"
             with anyio.move_on_after(_CANCEL_GRACE, shield=True):
                 await self.notify(b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":' + params + b"}")
-
-
-def _unreadable(frame: Frame, error: ValueError) -> SessionMessage | Exception:
-    """What the SDK client gets for a frame that it cannot read: for an answer an error, so that nobody waits for it for ever."""
-    message = frame.message
-    if message.kind in ("result", "error") and message.id is not None:
-        return _failed(message.id, PARSE_ERROR, f"frame {frame.seq} is an answer that the SDK cannot read: {error}")
-    return error
 
 
 def _failed(ident: str, code: int, message: str) -> SessionMessage:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import anyio.lowlevel
+
 from pytest_mcpsym.errors import LoopError
 
-__all__ = ["LoopToken", "current", "require", "running"]
+__all__ = ["LoopToken", "agree", "current", "require", "running"]
 
 LoopToken = tuple[str, object]
 """Name of the async library, and its loop or run: the object, since the identity of one that is gone may be given to another."""
@@ -30,6 +32,22 @@ def running() -> LoopToken | None:
 def current() -> LoopToken:
     """Return the event loop that runs in this thread, to be given to `require` later."""
     return running() or ("no", None)
+
+
+def agree() -> None:
+    """Refuse to open a board where two plugins disagree about the event loop: anyio's would take it for the other one.
+
+    Raises:
+        LoopError: It says which plugins do that.
+    """
+    try:
+        anyio.lowlevel.current_token()
+    except RuntimeError as error:
+        here = running()
+        raise LoopError(
+            f"{'no event loop' if here is None else _name(here)} runs here, and anyio expects another ({error}): two plugins run this test "
+            "or fixture; with pytest-asyncio's asyncio_mode = auto, anyio's trio tests cannot use async fixtures, so use strict mode"
+        ) from None
 
 
 def require(owner: LoopToken) -> None:

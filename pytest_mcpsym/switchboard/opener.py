@@ -13,12 +13,14 @@ from types import TracebackType
 from typing import cast
 
 from anyio.from_thread import start_blocking_portal
+from mcp_types import Root
 
 from pytest_mcpsym.errors import FindingsError, UsageError
 from pytest_mcpsym.report.findings import judge
+from pytest_mcpsym.switchboard import loops
 from pytest_mcpsym.switchboard.board import AsyncBoard, Board, refuse_loop
 from pytest_mcpsym.switchboard.engine import Engine, check_names
-from pytest_mcpsym.switchboard.host import Host
+from pytest_mcpsym.switchboard.host import Host, Model, User
 from pytest_mcpsym.switchboard.owner import Owner
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.target import Era, LinkSpec, describe
@@ -77,7 +79,23 @@ class Opener:
         self._leaving: tuple[BaseException | None] | None = None
         self._board: Board | AsyncBoard | None = None
 
+    @property
+    def model(self) -> Model:
+        """The model behind sampling, as `board.model`: for servers that ask as soon as they are opened."""
+        return self._host.model
+
+    @property
+    def user(self) -> User:
+        """The user behind elicitation, as `board.user`: for servers that ask as soon as they are opened."""
+        return self._host.user
+
+    @property
+    def roots(self) -> list[str | Root]:
+        """The roots, as `board.roots`: for servers that ask for them as soon as they are opened."""
+        return self._host.roots
+
     async def __aenter__(self) -> AsyncBoard:
+        loops.agree()
         self._use()
         engine = self._engine()
         owner = Owner(engine)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mcp_types import Root
 
-from pytest_mcpsym.checks import Finding, run
+from pytest_mcpsym.checks import Finding, run, wrong_pattern
 from pytest_mcpsym.errors import UsageError
 from pytest_mcpsym.switchboard.host import Host, Model, User
 from pytest_mcpsym.wire.log import WireLog
@@ -68,7 +68,7 @@ class Views:
         """What the checks find in the log as it is now; what only closing can show (a request never answered) is not asked before."""
         size = len(self._log)
         if self._judged is None or self._judged[0] != (size, self._closed):
-            self._judged = ((size, self._closed), run(self._log, closed=self._closed))
+            self._judged = ((size, self._closed), run(WireLog(self._log), closed=self._closed))
         return self._judged[1]
 
     @property
@@ -107,7 +107,7 @@ class Views:
         Args:
             normalised: In canonical order with stable ids, as snapshots are; else as it happened, side channels included.
         """
-        log = redact(self._log, self._rules)
+        log = redact(WireLog(self._log), self._rules)
         return render(normalise(log)) if normalised else render(log, side_channels=True)
 
     @contextmanager
@@ -117,7 +117,13 @@ class Views:
         Args:
             pattern: A check id, in which `*` stands for anything, optionally after a link's name: `progress:after-result`,
                 `progress:*`, `weather:progress:*`.
+
+        Raises:
+            UsageError: The pattern selects no findings.
         """
+        wrong = wrong_pattern(pattern)
+        if wrong:
+            raise UsageError(wrong)
         expectation = Expectation(pattern, len(self._log))
         self._expectations.append(expectation)
         try:

@@ -16,10 +16,11 @@ from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
 
 __all__ = ["Cause", "Entry", "Evidence", "Note", "SideChannel", "WireLog"]
 
-SideChannel = Literal["open", "close", "stderr", "exit", "http", "failure"]
+SideChannel = Literal["open", "closing", "close", "stderr", "exit", "http", "failure"]
 """Side channels of a link:
 
 * `open`: `{"transport": "memory" | "stdio" | "http", "era": "handshake" | "modern", "target": text}`
+* `closing`: `{}`: the host began to close the link; what the server asks after this cannot be answered any more
 * `close`: `{"by": "host" | "peer"}`, logged once, when no more frames can come
 * `stderr`: `{"text": one line without its newline}`
 * `exit`: `{"status": int, "asked": bool}`: exit status of the peer's process (negative: ended by that signal), and whether it

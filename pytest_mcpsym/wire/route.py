@@ -261,9 +261,9 @@ def _called(frame: Frame) -> str:
 def _remember(ended: Exchange, legs: Mapping[int, Exchange], continued: dict[tuple[str, str, str], Exchange]) -> None:
     """Take note of what may go on from an answer: a continuation, or a request for input."""
     first = legs.get(ended.request.seq, ended if ended.method in ROUTED else None)
-    result = {} if ended.response is None else ended.response.message.result
-    if first is None:
+    if first is None or ended.response is None:
         return
+    result = ended.response.message.result
     if "continuation" in result:
         continued[ended.link, "continuation", str(result["continuation"])] = first
     if result.get("resultType") == "input_required":

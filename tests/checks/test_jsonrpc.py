@@ -130,3 +130,12 @@ def test_findings_come_in_order_of_their_last_frames() -> None:
 
 def test_a_log_of_nothing_has_no_findings() -> None:
     assert run(Telling().log) == ()
+
+
+def test_a_server_request_after_the_host_began_to_close_is_no_finding() -> None:
+    telling = Telling()
+    telling.open("e")
+    telling.log.note("e", "closing")
+    telling.request("e", "to-client", 0, "roots/list")
+    telling.log.note("e", "close", by="host")
+    assert run(telling.log) == ()

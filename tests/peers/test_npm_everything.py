@@ -420,3 +420,17 @@ async def test_calls_in_flight_together_have_the_same_transcript_on_every_event_
             tasks.start_soon(board.call, "everything__trigger-elicitation-request")
     assert board == wire_snapshot
     assert board.findings == ()
+
+
+def test_a_board_that_is_closed_at_once_has_no_findings(switchboard: Switchboard, everything: str) -> None:
+    with switchboard(everything=everything) as board:
+        pass
+
+    assert board.findings == ()
+
+
+def test_roots_that_are_set_before_opening_are_what_the_server_gets(switchboard: Switchboard, local: str) -> None:
+    opening = switchboard(everything=local)
+    opening.roots.append("file:///srv/early")
+    with opening as board:
+        until(lambda: any(b"file:///srv/early" in frame.data for frame in board.log.frames), "the roots were sent")
