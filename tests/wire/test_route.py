@@ -131,7 +131,8 @@ def test_the_answer_that_claims_calls_is_their_cause_over_all_legs() -> None:
 def test_a_call_sent_again_with_the_input_that_its_server_required_is_one_hop(carried: dict[str, object]) -> None:
     telling = Telling()
     first = telling.request("agent", "to-server", 1, params={"name": "run"})
-    telling.answer(first, resultType="input_required", **({"requestState": "s1"} if "requestState" in carried else {}))
+    members: dict[str, object] = {"requestState": "s1"} if "requestState" in carried else {}
+    telling.answer(first, ident=1, kind="result", resultType="input_required", **members)
     again = telling.request("agent", "to-server", 2, params={"name": "run", **carried})
     ask = telling.request("agent", "to-client", 1, params={"name": "a__x"}, meta={"dev.mcpsym/cause": 2})
     telling.answer(telling.call("a", 1, ask))
