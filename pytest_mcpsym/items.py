@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Final, cast
 
 import pytest
 
-from pytest_mcpsym.naming import file_stem
-
 if TYPE_CHECKING:
     from pytest_mcpsym.checks import Finding
     from pytest_mcpsym.switchboard.views import Views
@@ -74,11 +72,15 @@ def name_of(item: pytest.Item) -> str:
 
 def stem_of(item: pytest.Item) -> str:
     """Return the name, without extension, of the files that a test has on any event loop."""
+    from pytest_mcpsym.naming import file_stem
+
     return file_stem(name_of(item), others=item.config.stash[NAMES].get(item.path, ()))
 
 
 def own_stem_of(item: pytest.Item) -> str:
     """Return the name, without extension, of the files that a test has on this event loop."""
+    from pytest_mcpsym.naming import file_stem
+
     name = _dotted(item, item.name)
     return file_stem(name, others=[] if name != name_of(item) else item.config.stash[NAMES].get(item.path, ()))
 

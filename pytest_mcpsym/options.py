@@ -5,7 +5,6 @@ Every wrong value is one line that says what to write. Pinned by `tests/plugin/t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Final, cast
 
@@ -129,6 +128,8 @@ def check_marker(marker: pytest.Mark) -> str:
         return f"@pytest.mark.mcp takes keywords only, not {marker.args[0]!r} {valid}"
     for keyword in marker.kwargs:
         if keyword not in KEYWORDS:
+            import difflib
+
             near = difflib.get_close_matches(keyword, KEYWORDS, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             return f"@pytest.mark.mcp has no keyword {keyword!r}{hint} {valid}"

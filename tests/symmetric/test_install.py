@@ -15,7 +15,7 @@ from mcp_types import CallToolRequestParams, CallToolResult, TextContent
 
 from pytest_mcpsym.symmetric import Extension, NotSymmetric, install, peer
 from pytest_mcpsym.symmetric.names import CANCEL, CONTINUE, IDENTIFIER
-from tests.symmetric.legs import handshake, serving, text, told, wire
+from tests.symmetric.legs import Performing, echo, handshake, over_http, serving, text, told, two_calls, wire
 
 pytestmark = pytest.mark.anyio
 
@@ -66,6 +66,22 @@ async def test_connections_that_share_one_lifespan_value_end_apart() -> None:
             assert sym.parked == 2
         assert sym.parked == 1
         assert (await first.go_on(kept, c1=told("kept")))["content"][0]["text"] == "kept"
+
+
+async def test_a_handler_over_http_does_not_park_with_a_connection_that_may_end_before() -> None:
+    sym = Extension()
+    server = two_calls(sym)
+    seen: list[list[int]] = []
+
+    async def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
+        seen.append([len(lot.runs) for lot in sym._lots])  # pyright: ignore[reportPrivateUsage]  # no caller can see it
+        return await echo(method, params)
+
+    async with wire(server) as first:
+        await first.begin("plain")
+        async with over_http(server, Performing(answer)) as second:
+            await second.call_tool("two")
+    assert seen == [[0, 1], [0, 1]]
 
 
 async def test_a_low_level_server_is_served_after_install() -> None:

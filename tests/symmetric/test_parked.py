@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import anyio
+import anyio.lowlevel
 import pytest
 from mcp import MCPError
 from mcp.server.context import ServerRequestContext
@@ -78,6 +79,45 @@ async def test_calls_posted_side_by_side_join_one_leg() -> None:
         leg = await client.begin("many")
         assert len(leg["calls"]) == 3
         assert (await client.go_on(leg, c1=told("1"), c2=told("2"), c3=told("3")))["content"][0]["text"] == "done"
+
+
+async def test_calls_a_few_turns_of_the_event_loop_apart_join_one_leg() -> None:
+    server = serving(Extension())
+
+    @server.tool(structured_output=False)
+    async def many(context: Context[Any]) -> str:
+        async def after(turns: int) -> None:
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            await peer(context).call_tool(str(turns))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(after, 0)
+            tasks.start_soon(after, 2)
+        return "done"
+
+    async with wire(server) as client:
+        assert len((await client.begin("many"))["calls"]) == 2
+
+
+async def test_a_slow_tool_that_never_calls_is_answered_in_one_leg() -> None:
+    server = serving(Extension(leg_limit=0))
+
+    @server.tool(structured_output=False)
+    async def slow() -> str:
+        for _ in range(50):
+            await anyio.lowlevel.checkpoint()
+        return "slow"
+
+    async with wire(server) as client:
+        assert (await client.begin("slow"))["content"][0]["text"] == "slow"
+
+
+async def test_a_call_that_was_answered_cannot_be_answered_again() -> None:
+    async with wire(two_calls(Extension())) as client:
+        leg = await client.go_on(await client.begin("two"), c1=told("1"))
+        given: dict[str, Any] = {"continuation": leg["continuation"], "responses": {"c1": {"result": {}}}}
+        assert (await client.refused(CONTINUE, given))["data"] == {"keys": ["c1"]}
 
 
 async def test_calls_of_a_batch_join_one_leg_however_long_it_takes_to_start_them() -> None:
@@ -202,8 +242,10 @@ async def test_a_handler_that_has_asked_its_peer_may_not_ask_for_input_the_other
 
     async with wire(server) as client:
         leg = await client.begin("mixed")
-        error = await client.refused(CONTINUE, {"continuation": leg["continuation"], "responses": {"c1": {"result": {}}}})
-        assert error["code"] == -32603
+        error = await client.refused(
+            CONTINUE, {"continuation": leg["continuation"], "responses": {"c1": {"result": told("1")}}}
+        )
+        assert (error["code"], "through peer()" in error["message"]) == (-32603, True)
 
 
 async def test_progress_between_legs_is_kept_and_carries_the_next_leg_s_token() -> None:

@@ -284,6 +284,14 @@ async def test_a_call_from_a_task_that_outlived_its_handler_is_refused() -> None
     assert seen == [-32600, -32600]
 
 
+async def test_after_the_last_leg_nothing_of_the_handler_is_left() -> None:
+    sym = Extension()
+    async with wire(two_calls(sym)) as client:
+        await client.go_on(await client.go_on(await client.begin("two"), c1=told("1")), c2=told("2"))
+        await anyio.wait_all_tasks_blocked()
+        assert [lot.runs for lot in sym._lots] == [set()]  # pyright: ignore[reportPrivateUsage]  # no caller can see it
+
+
 async def test_the_end_of_a_connection_cancels_its_handlers_and_leaves_nothing() -> None:
     sym = Extension()
     ended = anyio.Event()

@@ -360,6 +360,7 @@ async def test_without_the_extension_there_is_no_peer(era: str) -> None:
     results: list[Any] = []
     async with opened(era, lambda client: client.list_tools(), results, {}) as raw:
         await call_plainly(raw, era)
+    assert results[0].message == f"the client did not declare {IDENTIFIER}: it offers no tools to servers"
     assert results[0].data == {"requiredCapabilities": {"extensions": {IDENTIFIER: {"tools": {}}}}}
 
 
