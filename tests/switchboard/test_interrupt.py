@@ -16,7 +16,8 @@ from tests.switchboard.servers import process
 ROOT = Path(__file__).parents[2]
 
 SCRIPT = """
-import sys
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell that runs the tests in its background has it ignored.
 from pytest_mcpsym.switchboard import switchboard
 with switchboard(server={command!r}) as board:
     print("open", flush=True)
