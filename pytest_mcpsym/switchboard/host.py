@@ -29,7 +29,7 @@ from mcp_types import (
 
 from pytest_mcpsym.errors import UsageError
 
-__all__ = ["Host", "Model", "User"]
+__all__ = ["Host", "Model", "Scripted", "User"]
 
 _ACTIONS: Final = ("accept", "decline", "cancel")
 
@@ -163,6 +163,28 @@ class Host:
         return ListRootsResult.model_validate(
             {"roots": [root if isinstance(root, Root) else {"uri": root} for root in self.roots]}
         )
+
+
+class Scripted:
+    """What a test tells the host to answer: the same on a board and on what opens it."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @property
+    def model(self) -> Model:
+        """The deterministic model behind sampling."""
+        return self._host.model
+
+    @property
+    def user(self) -> User:
+        """The deterministic user behind elicitation."""
+        return self._host.user
+
+    @property
+    def roots(self) -> list[str | Root]:
+        """The roots that servers are told; change the list freely."""
+        return self._host.roots
 
 
 def _unscripted(method: str, remedy: str) -> ErrorData:

@@ -13,14 +13,13 @@ from types import TracebackType
 from typing import cast
 
 from anyio.from_thread import start_blocking_portal
-from mcp_types import Root
 
 from pytest_mcpsym.errors import FindingsError, UsageError
 from pytest_mcpsym.report.findings import judge
 from pytest_mcpsym.switchboard import loops
 from pytest_mcpsym.switchboard.board import AsyncBoard, Board, refuse_loop
 from pytest_mcpsym.switchboard.engine import Engine, check_names
-from pytest_mcpsym.switchboard.host import Host, Model, User
+from pytest_mcpsym.switchboard.host import Host, Scripted
 from pytest_mcpsym.switchboard.owner import Owner
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.target import Era, LinkSpec, describe
@@ -46,8 +45,8 @@ def switchboard(*, era: Era | Mapping[str, Era] | None = None, **links: object) 
     return Opener(links, era, Settings())
 
 
-class Opener:
-    """Opens one board, once, in either of two ways.
+class Opener(Scripted):
+    """Opens one board, once, in either of two ways. What it is told before serves servers that ask as soon as they are opened.
 
     Args:
         links: What each link is made from, by link name.
@@ -63,6 +62,7 @@ class Opener:
         settings: Settings,
         opened: Callable[[Views], None] = lambda _: None,
     ) -> None:
+        super().__init__(Host())
         check_names(links)
         eras = _eras(links, era)
         self._specs: dict[str, LinkSpec] = {}
@@ -72,27 +72,11 @@ class Opener:
         self._settings = settings if not isinstance(era, str) else replace(settings, era=era)
         self._opened = opened
         self._log = WireLog()
-        self._host = Host()
         self._rules = Rules(secrets=tuple(pair for spec in self._specs.values() for pair in spec.secrets))
         self._used = False
         self._handled: BaseException | None = None
         self._leaving: tuple[BaseException | None] | None = None
         self._board: Board | AsyncBoard | None = None
-
-    @property
-    def model(self) -> Model:
-        """The model behind sampling, as `board.model`: for servers that ask as soon as they are opened."""
-        return self._host.model
-
-    @property
-    def user(self) -> User:
-        """The user behind elicitation, as `board.user`: for servers that ask as soon as they are opened."""
-        return self._host.user
-
-    @property
-    def roots(self) -> list[str | Root]:
-        """The roots, as `board.roots`: for servers that ask for them as soon as they are opened."""
-        return self._host.roots
 
     async def __aenter__(self) -> AsyncBoard:
         loops.agree()

@@ -6,11 +6,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mcp_types import Root
-
 from pytest_mcpsym.checks import Finding, run, wrong_pattern
 from pytest_mcpsym.errors import UsageError
-from pytest_mcpsym.switchboard.host import Host, Model, User
+from pytest_mcpsym.switchboard.host import Host, Scripted
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.normalise import normalise
 from pytest_mcpsym.wire.redact import Rules, redact
@@ -42,12 +40,12 @@ class Expectation:
         return self.start <= last and (self.end is None or last < self.end)
 
 
-class Views:
+class Views(Scripted):
     """The read-only side of a board. Every view redacts nothing but `transcript`, which people read."""
 
     def __init__(self, log: WireLog, host: Host, rules: Rules) -> None:
+        super().__init__(host)
         self._log = log
-        self._host = host
         self._rules = rules
         self._closed = False
         self._expectations: list[Expectation] = []
@@ -80,21 +78,6 @@ class Views:
     def rules(self) -> Rules:
         """What is secret on this board, for whoever shows its log to people."""
         return self._rules
-
-    @property
-    def model(self) -> Model:
-        """The deterministic model behind sampling."""
-        return self._host.model
-
-    @property
-    def user(self) -> User:
-        """The deterministic user behind elicitation."""
-        return self._host.user
-
-    @property
-    def roots(self) -> list[str | Root]:
-        """The roots that servers are told; change the list freely."""
-        return self._host.roots
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:
