@@ -14,14 +14,14 @@ from __future__ import annotations
 import contextvars
 import io
 import sys
+from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Protocol, Self, cast
+from typing import TYPE_CHECKING, Final, Generic, Protocol, Self, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
@@ -63,7 +63,7 @@ class ServerReads:
 
     __slots__ = ("_lines",)
 
-    def __init__(self, lines: MemoryObjectReceiveStream[str]) -> None:
+    def __init__(self, lines: _Pipe[str]) -> None:
         self._lines = lines
 
     async def receive(self) -> SessionMessage | Exception:
@@ -73,7 +73,7 @@ class ServerReads:
             anyio.EndOfStream: The client's side was closed.
             anyio.ClosedResourceError: This stream was closed.
         """
-        line = await self._lines.receive()
+        line = await self._lines.get()
         try:
             return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
         except Exception as error:  # noqa: BLE001 - the SDK's stdio server hands over any parse error, whatever its type
@@ -81,11 +81,12 @@ class ServerReads:
 
     def close(self) -> None:
         """Stop reading: the client's sends fail from now on."""
-        self._lines.close()
+        self._lines.end_reading()
 
     async def aclose(self) -> None:
         """Stop reading: the client's sends fail from now on."""
-        await self._lines.aclose()
+        self._lines.end_reading()
+        await anyio.lowlevel.checkpoint()
 
     def __aiter__(self) -> ServerReads:
         return self
@@ -148,21 +149,95 @@ class ServerWrites:
         await self.aclose()
 
 
+_T = TypeVar("_T")
+
+
+class _Pipe(Generic[_T]):
+    """One direction of the wire: bounded, for one reader.
+
+    A reader that has to wait makes no other checkpoint, unlike that of a memory object stream: waiting is one already, and each costs
+    a turn of the event loop.
+    """
+
+    __slots__ = ("_arrived", "_items", "_left", "_reading", "_writing")
+
+    def __init__(self) -> None:
+        self._items: deque[_T] = deque()
+        self._arrived: anyio.Event | None = None
+        self._left: anyio.Event | None = None
+        self._reading = True
+        self._writing = True
+
+    async def room(self) -> None:
+        """Wait until there is room for one more item, or nobody reads any more."""
+        while len(self._items) >= BUFFERED_MESSAGES and self._reading:
+            self._left = self._left or anyio.Event()
+            await self._left.wait()
+
+    def put(self, item: _T) -> None:
+        """Hand over an item for which there is room.
+
+        Raises:
+            anyio.ClosedResourceError: The writing end was closed.
+            anyio.BrokenResourceError: The reading end was closed.
+        """
+        if not self._writing:
+            raise anyio.ClosedResourceError
+        if not self._reading:
+            raise anyio.BrokenResourceError
+        self._items.append(item)
+        self._wake()
+
+    async def get(self) -> _T:
+        """Return the next item.
+
+        Raises:
+            anyio.EndOfStream: The writing end was closed, and everything was read.
+            anyio.ClosedResourceError: The reading end was closed.
+        """
+        if self._items:
+            await anyio.lowlevel.checkpoint()
+        while not self._items:
+            if not self._reading:
+                raise anyio.ClosedResourceError
+            if not self._writing:
+                raise anyio.EndOfStream
+            self._arrived = self._arrived or anyio.Event()
+            await self._arrived.wait()
+        item = self._items.popleft()
+        if self._left is not None:
+            self._left.set()
+            self._left = None
+        return item
+
+    def end_writing(self) -> None:
+        """Close the writing end: what is there can still be read."""
+        self._writing = False
+        self._wake()
+
+    def end_reading(self) -> None:
+        """Close the reading end: what is there is lost."""
+        self._reading = False
+        self._wake()
+        if self._left is not None:
+            self._left.set()
+            self._left = None
+
+    def _wake(self) -> None:
+        if self._arrived is not None:
+            self._arrived.set()
+            self._arrived = None
+
+
 class _MemoryLink:
     """Both ends of the wire; its `send` and `receive` are the client's `Channel`."""
 
-    __slots__ = ("_ended", "_frames_in", "_frames_out", "_lines_in", "_lines_out", "_room", "_scope", "_shut", "_tap")
+    __slots__ = ("_ended", "_frames", "_lines", "_scope", "_shut", "_tap")
 
     def __init__(self, tap: Tap) -> None:
         self._tap = tap
-        self._lines_in: MemoryObjectSendStream[str]
-        self._lines_out: MemoryObjectReceiveStream[str]
-        self._lines_in, self._lines_out = anyio.create_memory_object_stream[str](BUFFERED_MESSAGES)
-        # The stream itself is unbounded: `_room` bounds it, so that a frame is logged and delivered in one step.
-        self._frames_in: MemoryObjectSendStream[Frame]
-        self._frames_out: MemoryObjectReceiveStream[Frame]
-        self._frames_in, self._frames_out = anyio.create_memory_object_stream[Frame](float("inf"))
-        self._room = anyio.Semaphore(BUFFERED_MESSAGES, fast_acquire=True)
+        self._lines = _Pipe[str]()
+        self._frames = _Pipe[Frame]()
         # The server is cancelled by `close` alone: a process does not share the fate of the task that started it either.
         self._scope = anyio.CancelScope(shield=True)
         self._ended = anyio.Event()
@@ -177,26 +252,26 @@ class _MemoryLink:
         frame = self._tap.sent(data)
         if b"\n" in data or b"\r" in data:
             for line in io.StringIO(data.decode(errors="replace") + "\n", newline=None):
-                await self._lines_in.send(line)
+                await self._lines.room()
+                self._lines.put(line)
         else:
-            await self._lines_in.send(data.decode(errors="replace") + "\n")
+            await self._lines.room()
+            self._lines.put(data.decode(errors="replace") + "\n")
         return frame
 
     async def receive(self) -> Frame:
         """Return the next frame: see `Channel.receive`."""
         try:
-            frame = await self._frames_out.receive()
+            return await self._frames.get()
         except anyio.ClosedResourceError:
             raise anyio.EndOfStream from None
-        self._room.release()
-        return frame
 
     async def write(self, data: bytes) -> None:
         """Log one message of the server and hand it over, as soon as there is room."""
-        await self._room.acquire()
+        await self._frames.room()
         if self._ended.is_set():
             raise anyio.BrokenResourceError
-        self._frames_in.send_nowait(self._tap.received(data))
+        self._frames.put(self._tap.received(data))
 
     def fail(self, reason: str) -> None:
         """End the server because of something that would have ended its process."""
@@ -207,7 +282,7 @@ class _MemoryLink:
         """Run the server until it ends; never raises what the server raised."""
         try:
             with self._scope:
-                await server.run(ServerReads(self._lines_out), ServerWrites(self), server.create_initialization_options())
+                await server.run(ServerReads(self._lines), ServerWrites(self), server.create_initialization_options())
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - on a pipe, SystemExit too ends only the server's process
@@ -215,13 +290,13 @@ class _MemoryLink:
         finally:
             self._ended.set()
             self._tap.note("close", by="host" if self._shut else "peer")
-            self._lines_out.close()
-            self._frames_in.close()
+            self._lines.end_reading()
+            self._frames.end_writing()
 
     async def close(self, grace: float) -> None:
         """End the server's input, read on until it has ended, cancel it after the grace period."""
         self._shut = True
-        self._lines_in.close()
+        self._lines.end_writing()
         with anyio.move_on_after(grace):
             # A server that waits for room to write must be read to its end before it can see the end of its input.
             while not self._ended.is_set():
@@ -231,7 +306,7 @@ class _MemoryLink:
                     break
         self._scope.cancel()
         await self._ended.wait()
-        self._frames_out.close()
+        self._frames.end_reading()
 
 
 @asynccontextmanager
