@@ -6,10 +6,10 @@ Both share the read-only views. Using one from the wrong loop or thread is an er
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
-from anyio.from_thread import BlockingPortal
 from mcp import Client
 from mcp_types import CallToolResult, Implementation, ServerCapabilities, Tool
 
@@ -125,19 +125,23 @@ class Calls:
 class Runner:
     """Runs coroutine functions on the board's own loop and waits for them."""
 
-    def __init__(self, portal: BlockingPortal, is_closed: Callable[[], bool]) -> None:
-        self._portal = portal
+    def __init__(self, loop: asyncio.AbstractEventLoop, is_closed: Callable[[], bool]) -> None:
+        self._loop = loop
         self._is_closed = is_closed
 
     def __call__(self, function: Callable[[], Awaitable[_R]]) -> _R:
         self.refuse_closed()
         refuse_loop("call")
-        return self._portal.call(function)
+        return asyncio.run_coroutine_threadsafe(_awaited(function), self._loop).result()
 
     def refuse_closed(self) -> None:
         """Refuse to go on once the board is closed."""
         if self._is_closed():
             raise UsageError("this board is closed; make calls before its block ends")
+
+
+async def _awaited(function: Callable[[], Awaitable[_R]]) -> _R:
+    return await function()
 
 
 def _blocking(method: Callable[Concatenate[Client, _P], Awaitable[_R]]) -> Callable[Concatenate[BlockingClient, _P], _R]:
@@ -197,12 +201,19 @@ class Board(Views):
     """A board on an event loop of its own, in a thread of its own; every call blocks."""
 
     def __init__(
-        self, engine: Engine, log: WireLog, host: Host, rules: Rules, close: Callable[[], None], *, portal: BlockingPortal
+        self,
+        engine: Engine,
+        log: WireLog,
+        host: Host,
+        rules: Rules,
+        close: Callable[[], None],
+        *,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(log, host, rules)
         self._engine = engine
         self._close = close
-        self._run = Runner(portal, lambda: self._closed)
+        self._run = Runner(loop, lambda: self._closed)
         self._calls = Calls(engine, self._run, CallOptions())
 
     def call(self, name: str, arguments: Mapping[str, object] | None = None, /, **named: object) -> CallToolResult:

@@ -5,6 +5,7 @@ Pinned by `tests/switchboard/test_lifetime.py` and `tests/plugin/test_runners.py
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -119,7 +120,7 @@ class Opener(Scripted):
                 with self._settling(made, board), kept:
                     portal.call(owner.stop)
 
-            board = Board(made, self._log, self._host, self._rules, close, portal=portal)
+            board = Board(made, self._log, self._host, self._rules, close, loop=portal.call(asyncio.get_running_loop))
             self._opened(board)
             self._board = board
             stack.callback(board.seal)
