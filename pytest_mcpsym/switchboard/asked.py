@@ -10,7 +10,7 @@ from mcp import MCPError
 from mcp_types import INTERNAL_ERROR, ErrorData
 
 from pytest_mcpsym.switchboard.pending import dumps
-from pytest_mcpsym.switchboard.trail import Trail
+from pytest_mcpsym.switchboard.trail import Trail, Unclear
 from pytest_mcpsym.wire.frame import Frame
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ class Asked:
         frame: The mirrored request, or the answer whose leg holds the call.
         method: JSON-RPC method.
         params: The bytes of `params`.
-        trail: The route that it goes on with; `None` if more than one is possible and nothing tells which.
+        trail: The route that it goes on with, or why there is none; lists need none.
         in_leg: Whether it is a call of a leg (modern era) rather than a mirrored request (handshake era).
     """
 
     frame: Frame
     method: str
     params: bytes
-    trail: Trail | None
+    trail: Trail | Unclear
     in_leg: bool = False
 
 

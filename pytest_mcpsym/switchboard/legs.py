@@ -26,7 +26,7 @@ from pytest_mcpsym.wire.splice import find
 if TYPE_CHECKING:
     from pytest_mcpsym.switchboard.link import Link
 
-__all__ = ["drive", "is_leg"]
+__all__ = ["abandon", "drive", "is_leg"]
 
 _CANCEL_GRACE: Final = 1.0
 """Seconds that the server may take to confirm that a continuation is cancelled."""
@@ -85,7 +85,7 @@ async def drive(
             if responses is None:
                 raise AnswerTimeout(link.name, "tools/call", began, answer.frame.seq)
         except BaseException:
-            await _cancel(link, continuation)
+            await abandon(link, continuation)
             raise
         params = b'{"continuation":' + continuation + b',"responses":' + responses + b"}"
         answer = await link.request(CONTINUE, params, timeout=left(), on_progress=on_progress, trail=trail)
@@ -147,7 +147,7 @@ def _ask(host: Host, method: str, params: bytes) -> bytes:
     return b'"result":' + dumps(given.model_dump(by_alias=True, mode="json", exclude_none=True))
 
 
-async def _cancel(link: Link, continuation: bytes) -> None:
+async def abandon(link: Link, continuation: bytes) -> None:
     """Tell the server that nobody will continue; what becomes of that changes nothing."""
     with anyio.CancelScope(shield=True):
         try:

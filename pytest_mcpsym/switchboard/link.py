@@ -335,7 +335,7 @@ class Link:
         # Ids of raw requests are strings.
         if isinstance(message, (JSONRPCResponse, JSONRPCError)) and isinstance(message.id, int):
             ended = self._open.end(id_text(message.id))
-            if ended is not None and isinstance(message, JSONRPCResponse) and message.result.get("resultType") == CALLS:
+            if _is_leg(message):
                 self._start(self._driving, id_text(message.id), self._drive, frame, ended)
                 return None
             return SessionMessage(message)
@@ -349,6 +349,9 @@ class Link:
                     return None
             elif message.method.endswith("/list_changed"):
                 self._start(self._serving, f"#{frame.seq}", self._announce, frame)
+        if _is_leg(message):
+            self._start(self._driving, f"#{frame.seq}", self._drive, frame, None)
+            return None
         return SessionMessage(message)
 
     def _undelivered(self, item: Undelivered) -> SessionMessage | None:
@@ -390,16 +393,21 @@ class Link:
         await self.notify(b'{"jsonrpc":"2.0","id":' + ident.encode() + b"," + member + b"}")
 
     async def _announce(self, frame: Frame) -> None:
-        await self._serve(self, Asked(frame, str(frame.message.method), b"{}", None))
+        await self._serve(self, Asked(frame, str(frame.message.method), b"{}", "ambiguous"))
 
     async def drive(self, answer: Answer, trail: Trail, left: Callable[[], float], on_progress: OnProgress | None) -> Answer:
         """Take an answer that may be a leg to the final one; see `legs.drive`."""
         return await legs.drive(self, self._host, self._serve, answer, trail, left=left, on_progress=on_progress)
 
-    async def _drive(self, frame: Frame, call: OpenCall) -> None:
-        """Drive a call of the SDK's client, which sees nothing but its final answer and progress under its own token."""
-        ident = str(frame.message.id)
-        token = call.progress_token
+    async def _drive(self, frame: Frame, call: OpenCall | None) -> None:
+        """Drive a call of the SDK's client, which sees nothing but its final answer and progress under its own token.
+
+        A leg of a call that was cancelled while its answer was on the way is nobody's, and is cancelled.
+        """
+        if call is None:
+            await legs.abandon(self, find(frame.data, ("result", "continuation")) or b"null")
+            return
+        ident, token = str(frame.message.id), call.progress_token
 
         async def relay(progress: Frame) -> None:
             self._deliver(splice(progress.data, {("params", "progressToken"): dumps(token)}))
@@ -465,6 +473,10 @@ class Link:
             params = b'{"requestId":' + ident.encode() + b',"reason":' + dumps(reason) + b"}"
             with anyio.move_on_after(_CANCEL_GRACE, shield=True):
                 await self.notify(b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":' + params + b"}")
+
+
+def _is_leg(message: object) -> bool:
+    return isinstance(message, JSONRPCResponse) and message.result.get("resultType") == CALLS
 
 
 def _unreadable(frame: Frame, error: ValueError) -> SessionMessage | Exception:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import cast
+from typing import Final, cast
 
 from mcp import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
@@ -22,7 +22,7 @@ from pytest_mcpsym.switchboard.invoke import invoke
 from pytest_mcpsym.switchboard.link import Link
 from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.settings import Settings
-from pytest_mcpsym.switchboard.trail import DEADLINE_GRACE
+from pytest_mcpsym.switchboard.trail import DEADLINE_GRACE, Unclear
 from pytest_mcpsym.symmetric.names import BUDGET_KEY, FORWARDED_META, MIRRORED
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
@@ -30,7 +30,13 @@ from pytest_mcpsym.wire.splice import Path, find, splice
 
 __all__ = ["Router"]
 
-_NAMED = {"tools/call": "tool", "prompts/get": "prompt"}
+_NAMED: Final = {"tools/call": "tool", "prompts/get": "prompt"}
+
+_UNCLEAR: Final[Mapping[Unclear, str]] = {
+    "ambiguous": "{0} handles several requests, and nothing tells which one this {1} is for; send it on that request's stream, "
+    "with the request's id in _meta['dev.mcpsym/cause']",
+    "over": "the request that {0} handled, and names as the cause of this {1}, is over",
+}
 
 
 class Router:
@@ -65,7 +71,7 @@ class Router:
                 INVALID_PARAMS, f"the switchboard lists its {kind.noun}s on one page: there is no cursor to continue from"
             )
         self._listed.setdefault(caller.name, set()).add(_announced(kind.capability))
-        limit = self._settings.call_timeout if asked.trail is None else asked.trail.left + DEADLINE_GRACE
+        limit = self._settings.call_timeout if isinstance(asked.trail, str) else asked.trail.left + DEADLINE_GRACE
         found: list[bytes] = []
         for link in self._links.values():
             if not may_see(caller, link) or link.failure is not None:
@@ -78,13 +84,8 @@ class Router:
         return b'{"' + kind.members.encode() + b'":[' + b",".join(found) + b"]}"
 
     async def _forward(self, caller: Link, asked: Asked) -> bytes:
-        if asked.trail is None:
-            raise MCPError(
-                INVALID_PARAMS,
-                f"{caller.name} handles several requests, and nothing tells which one this {asked.method} is for; "
-                "send it on that request's stream, with the request's id in _meta['dev.mcpsym/cause']",
-                {"reason": "ambiguous"},
-            )
+        if isinstance(asked.trail, str):
+            raise MCPError(INVALID_PARAMS, _UNCLEAR[asked.trail].format(caller.name, asked.method), {"reason": asked.trail})
         callee, edits = self._target(caller, asked)
         trail = asked.trail.to(callee.name)
         try:

@@ -6,9 +6,10 @@ stamped on a hop is advice to the peer. Pinned by `tests/switchboard/test_limits
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import anyio
 from mcp import MCPError
@@ -18,7 +19,7 @@ from pytest_mcpsym.symmetric.names import CAUSE_KEY
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.log import WireLog
 
-__all__ = ["CALL_CAP", "DEADLINE_GRACE", "HOP_CAP", "OpenCall", "OpenCalls", "Trail"]
+__all__ = ["CALL_CAP", "DEADLINE_GRACE", "HOP_CAP", "OpenCall", "OpenCalls", "Trail", "Unclear"]
 
 HOP_CAP: Final = 32
 """Hops from the first caller of a route to its last callee."""
@@ -28,6 +29,13 @@ CALL_CAP: Final = 1_000
 
 DEADLINE_GRACE: Final = 1.0
 """Seconds that a hop may outlast its route's deadline, so that the cancellation from above reaches its server first."""
+
+
+Unclear = Literal["ambiguous", "over"]
+"""Why a server's request goes on with no route: several are possible and nothing tells which, or the one that it names is over."""
+
+_REMEMBERED: Final = 10_000
+"""Requests of one link whose end is remembered."""
 
 
 @dataclass(slots=True)
@@ -122,6 +130,7 @@ class OpenCalls:
         self._link = link
         self._log = log
         self._open: dict[str, OpenCall] = {}
+        self._over: deque[str] = deque(maxlen=_REMEMBERED)
 
     def begin(self, ident: str, call: OpenCall) -> None:
         """Take note of a request, before it is sent."""
@@ -129,13 +138,12 @@ class OpenCalls:
 
     def end(self, ident: str) -> OpenCall | None:
         """Take note that a request is over; return what it was."""
-        return self._open.pop(ident, None)
+        call = self._open.pop(ident, None)
+        if call is not None:
+            self._over.append(ident)
+        return call
 
-    def get(self, ident: str) -> OpenCall | None:
-        """Return the request with that id, if it is in flight."""
-        return self._open.get(ident)
-
-    def origin(self, asking: Frame, *, seconds: float) -> Trail | None:
+    def origin(self, asking: Frame, *, seconds: float) -> Trail | Unclear:
         """Return the route that a server's request goes on with: by `meta`, then `stream`, then as the sole one.
 
         A server that asks while it handles nothing begins a route of its own.
@@ -143,19 +151,19 @@ class OpenCalls:
         Args:
             asking: The server's request.
             seconds: Time limit of a route that begins here.
-
-        Returns:
-            `None` if several are in flight and nothing tells which one it is.
         """
-        named = asking.message.meta.get(CAUSE_KEY)
-        call = self._open.get(id_text(named)) if isinstance(named, (str, int)) else None
+        cause = asking.message.meta.get(CAUSE_KEY)
+        named = id_text(cause) if isinstance(cause, (str, int)) else ""
+        call = self._open.get(named)
+        if call is None and named in self._over:
+            return "over"
         if call is None and asking.envelope is not None:
             call = self._on_stream(asking.envelope.exchange)
         if call is None and len(self._open) == 1:
             call = next(iter(self._open.values()))
         if call is not None:
             return call.trail
-        return None if self._open else Trail.begin(self._link, seconds=seconds)
+        return "ambiguous" if self._open else Trail.begin(self._link, seconds=seconds)
 
     def _on_stream(self, exchange: int) -> OpenCall | None:
         mine = {id(call.data): call for call in self._open.values()}

@@ -158,6 +158,26 @@ async def test_a_call_that_is_dropped_between_legs_cancels_its_continuation(swit
     assert board.findings == ()
 
 
+@pytest.mark.parametrize("typed", [False, True], ids=["raw", "typed"])
+async def test_a_leg_that_crosses_the_cancellation_of_its_call_is_cancelled_too(switchboard: Switchboard, typed: bool) -> None:
+    async def play(wire: Wire) -> None:
+        request = await wire.hear_request("tools/call")
+        while (await wire.hear()).method != "notifications/cancelled":
+            pass
+        await wire.answer(request, '{"resultType":"dev.mcpsym/calls","calls":{},"continuation":"late"}')
+        await wire.answer(await wire.hear_request("dev.mcpsym/cancel"), '{"resultType":"complete"}')
+
+    async with switchboard(odd=ScriptedServer(play, modern=True), era=MODERN) as board:
+        async with anyio.create_task_group() as tasks:
+            if typed:
+                tasks.start_soon(board.client("odd").call_tool, "x")
+            else:
+                tasks.start_soon(board.call, "odd__x")
+            await until(lambda: any(frame.message.method == "tools/call" for frame in board.log.on("odd")))
+            tasks.cancel_scope.cancel()
+        await until(lambda: any(frame.message.method == "dev.mcpsym/cancel" for frame in board.log.on("odd")))
+
+
 async def test_one_time_limit_covers_all_legs(switchboard: Switchboard) -> None:
     sym = Extension()
     async with switchboard(hub=hub(sym), demo=demo(), era=MODERN) as board:
