@@ -12,7 +12,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import TextContent
 from pydantic import Field
 
-from pytest_mcpsym.symmetric import peer
+from pytest_mcpsym.symmetric import Extension, peer
 
 from .plan import NoPlan, Step, plan
 
@@ -21,8 +21,14 @@ __all__ = ["NoPlan", "Step", "agent", "plan"]
 
 def agent() -> MCPServer:
     """Return an agent server with one tool, `run`. It plans by fixed rules, so the same task and tools give the same calls."""
+    sym = Extension()
     server = MCPServer(
-        "agent", version="1.0.0", log_level="WARNING", instructions="Carries out small tasks with the client's tools."
+        "agent",
+        version="1.0.0",
+        log_level="WARNING",
+        instructions="Carries out small tasks with the client's tools.",
+        extensions=[sym],
+        lifespan=sym.lifespan(),
     )
 
     @server.tool(structured_output=False)

@@ -13,7 +13,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
 from pydantic import Field
 
-from pytest_mcpsym.symmetric import peer
+from pytest_mcpsym.symmetric import Extension, peer
 
 from .program import ProgramError, functions, run_program
 
@@ -22,8 +22,14 @@ __all__ = ["ProgramError", "code_mode", "functions", "run_program"]
 
 def code_mode() -> MCPServer:
     """Return a code-mode server with one tool, `run`."""
+    sym = Extension()
     server = MCPServer(
-        "code-mode", version="1.0.0", log_level="WARNING", instructions="Runs straight-line programs over the client's tools."
+        "code-mode",
+        version="1.0.0",
+        log_level="WARNING",
+        instructions="Runs straight-line programs over the client's tools.",
+        extensions=[sym],
+        lifespan=sym.lifespan(),
     )
 
     @server.tool(structured_output=False)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Self, cast
 
 import anyio
 import anyio.abc
@@ -19,24 +19,25 @@ from mcp_types import CallToolResult, Tool
 from pydantic import ValidationError
 
 from pytest_mcpsym.errors import LinkError, LinkNameError, UsageError
+from pytest_mcpsym.switchboard.asked import Answer, OnProgress
+from pytest_mcpsym.switchboard.catalog import entries
 from pytest_mcpsym.switchboard.failure import first_fault, root_cause
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.invoke import invoke
-from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress
+from pytest_mcpsym.switchboard.link import Link
 from pytest_mcpsym.switchboard.pending import dumps
-from pytest_mcpsym.switchboard.routing import Router, tool_entries
+from pytest_mcpsym.switchboard.routing import Router
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.target import LinkSpec
+from pytest_mcpsym.switchboard.trail import Trail
 from pytest_mcpsym.symmetric.names import SEPARATOR
 from pytest_mcpsym.transport.tap import Tap
 from pytest_mcpsym.wire.frame import Frame, parse_json
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.redact import Rules
+from pytest_mcpsym.wire.route import HOST
 
 __all__ = ["CallOptions", "Engine", "Progress", "check_names", "telling"]
-
-HOST: Final = "host"
-"""Name of the test's own end in routes; no link may have it."""
 
 _LINK_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -174,13 +175,15 @@ class Engine:
         return SEPARATOR.join((next(iter(self.links), "link"), tool or peer or "tool"))
 
     async def _invoke(self, link: Link, params: bytes, options: CallOptions) -> Answer:
+        limit = self._settings.call_timeout if options.timeout is None else options.timeout
         return await invoke(
             link,
             self._host,
             "tools/call",
             params,
             meta=options.meta,
-            timeout=self._settings.call_timeout if options.timeout is None else options.timeout,
+            timeout=limit,
+            trail=Trail.begin(HOST, link.name, seconds=limit),
             on_progress=_reporting(options.progress),
         )
 
@@ -190,11 +193,11 @@ class Engine:
         Raises:
             LinkError: A link is dead, or lists one name twice.
         """
-        entries: list[bytes] = []
+        found: list[bytes] = []
         with telling():
             for link in self.links.values():
-                entries += await tool_entries(link, self._settings.call_timeout)
-        return [Tool.model_validate(parse_json(entry), by_name=False) for entry in entries]
+                found += [entry for _, entry in await entries(link, "tools/list", self._settings.call_timeout)]
+        return [Tool.model_validate(parse_json(entry), by_name=False) for entry in found]
 
     @property
     def failures(self) -> list[LinkError]:

@@ -1,6 +1,6 @@
 """Take one raw call to its final result, whatever rounds the modern era puts in between.
 
-A modern server may answer `input_required` (2026-07-28, multi-round-trip requests): the host answers what it asks, and the call is sent
+A modern server may end a leg of `tools/call` with calls for its client to make: the link drives it. It may answer `input_required` (2026-07-28, multi-round-trip requests): the host answers what it asks, and the call is sent
 again with the answers and the server's `requestState`, byte for byte. A modern HTTP server may want arguments mirrored into headers: it
 then says so with -32020, and the call is sent again with them. One time limit covers all rounds. Pinned by
 `tests/switchboard/test_invoke.py`.
@@ -9,7 +9,7 @@ then says so with -32020, and the call is sent again with them. One time limit c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Final, cast
 
@@ -20,10 +20,13 @@ from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, ErrorData, InputRequired
 from pydantic import ValidationError
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError
+from pytest_mcpsym.switchboard.asked import Answer, OnProgress, OnSent
 from pytest_mcpsym.switchboard.failure import first_fault
 from pytest_mcpsym.switchboard.host import Host
-from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress
+from pytest_mcpsym.switchboard.legs import is_leg
+from pytest_mcpsym.switchboard.link import Link
 from pytest_mcpsym.switchboard.pending import dumps
+from pytest_mcpsym.switchboard.trail import Trail
 from pytest_mcpsym.wire.frame import Frame, parse_json
 from pytest_mcpsym.wire.splice import elements, find, splice
 
@@ -44,8 +47,9 @@ async def invoke(
     *,
     meta: Mapping[str, object] | None = None,
     timeout: float,
+    trail: Trail,
     on_progress: OnProgress | None = None,
-    on_sent: Callable[[Frame], None] | None = None,
+    on_sent: OnSent | None = None,
 ) -> Answer:
     """Send a request and return its last answer, error or result.
 
@@ -56,6 +60,7 @@ async def invoke(
         params: The JSON object of `params`, without `_meta`.
         meta: What goes into `_meta` in every round.
         timeout: Seconds for all rounds together.
+        trail: The route that goes through the request.
         on_progress: Called with each progress frame.
         on_sent: Called with the request's frame of every round.
 
@@ -70,11 +75,20 @@ async def invoke(
     for _ in range(MAX_ROUNDS + 1):
         with limit.told():
             answer = await link.request(
-                method, current, meta=meta, timeout=limit.left, on_progress=on_progress, on_sent=on_sent, headers=headers
+                method,
+                current,
+                meta=meta,
+                timeout=limit.left,
+                on_progress=on_progress,
+                on_sent=on_sent,
+                headers=headers,
+                trail=trail,
             )
             if headers is None and _wants_headers(link, answer):
                 headers = await _mirrored_headers(link, params, limit.left)
                 continue
+            if link.era == "modern" and is_leg(answer):
+                return await link.drive(answer, trail, lambda: limit.left, on_progress)
         if answer.member == "error" or find(answer.body, ("resultType",)) != b'"input_required"':
             return answer
         current = _with_answers(params, answer.body, _ask(link, host, answer))
@@ -104,7 +118,7 @@ class _Limit:
 
 
 async def pages(
-    link: Link, method: str, key: str, *, timeout: float, on_sent: Callable[[Frame], None] | None = None
+    link: Link, method: str, key: str, *, timeout: float, on_sent: OnSent | None = None
 ) -> list[tuple[Frame, list[bytes]]]:
     """Return all pages of a list: for each its frame, and the bytes of its entries.
 

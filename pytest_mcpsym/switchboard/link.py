@@ -1,29 +1,30 @@
 """A link: one tapped connection, as a byte multiplexer under an unmodified SDK client.
 
 Two users share the bytes. The SDK's `Client` makes typed calls for the test; it is given this link as its transport. The switchboard's
-raw caller sends bytes as they are and gets the answer's frame. Requests that a server mirrors (`tools/list`, `tools/call`), with their cancellations, are taken off the stream
-before the client sees them and handed to the switchboard. Pinned by `tests/switchboard/test_link.py`.
+raw caller sends bytes as they are and gets the answer's frame. What a server asks of a symmetric client is taken off the stream
+before the SDK's client sees it, and handed to the switchboard: mirrored requests with their cancellations (handshake era), and legs of
+the client's own calls, whose final answers it gets in their place (modern era). Pinned by `tests/switchboard/test_link.py`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 import anyio
 import anyio.abc
-from anyio.streams.memory import MemoryObjectReceiveStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp import Client, MCPError
+from mcp.client.extension import advertise
 from mcp.shared.inbound import NAME_BEARING_METHODS, encode_header_value
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
-    INTERNAL_ERROR,
     PARSE_ERROR,
     PROTOCOL_VERSION_META_KEY,
     ErrorData,
@@ -38,7 +39,8 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError
-from pytest_mcpsym.switchboard import loops
+from pytest_mcpsym.switchboard import legs, loops
+from pytest_mcpsym.switchboard.asked import Answer, Asked, OnProgress, OnSent, Serve, error_member
 from pytest_mcpsym.switchboard.connect import connect
 from pytest_mcpsym.switchboard.failure import Obituary, root_cause
 from pytest_mcpsym.switchboard.host import Host
@@ -46,16 +48,15 @@ from pytest_mcpsym.switchboard.pending import Event, Pending, dumps, raw_request
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.streams import LinkTransport
 from pytest_mcpsym.switchboard.target import Era, LinkSpec
-from pytest_mcpsym.symmetric.names import CAPABILITY, IDENTIFIER
+from pytest_mcpsym.switchboard.trail import OpenCall, OpenCalls, Trail
+from pytest_mcpsym.symmetric.names import CALLS, FULL_CAPABILITY, IDENTIFIER, LISTENING_CAPABILITY, MIRRORED
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.redact import Rules
-from pytest_mcpsym.wire.splice import find
+from pytest_mcpsym.wire.route import HOST, ROUTED
+from pytest_mcpsym.wire.splice import find, splice
 
-__all__ = ["Answer", "Link", "OnProgress", "Serve"]
-
-MIRRORED: Final = frozenset({"tools/list", "tools/call"})
-"""Methods that a server may ask of a symmetric client, in the handshake era."""
+__all__ = ["Link"]
 
 _ENVELOPE: Final = (PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY)
 _CANCEL_GRACE: Final = 1.0
@@ -64,34 +65,7 @@ _OBITUARY_GRACE: Final = 3.0
 """Seconds that a sender who finds the link broken waits for the reader, who learns why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to a raw request.
-
-    Attributes:
-        frame: The frame that brought it.
-        member: `result` or `error`.
-        body: The bytes of that member, as they came.
-    """
-
-    frame: Frame
-    member: Literal["result", "error"]
-    body: bytes
-
-    def result(self) -> bytes:
-        """Return the bytes of `result`.
-
-        Raises:
-            MCPError: The peer answered with an error.
-        """
-        if self.member == "error":
-            raise MCPError.from_error_data(ErrorData.model_validate(self.frame.message.error))
-        return self.body
-
-
-OnProgress = Callable[[Frame], Awaitable[None]]
-Serve = Callable[["Link", Frame, str], Awaitable[bytes]]
-"""Answers a mirrored request: (link, frame, method) → the bytes of the `result` or `error` member. May raise `MCPError`."""
+Work = Callable[..., Awaitable[None]]
 
 
 class Link:
@@ -118,7 +92,11 @@ class Link:
         self._closing = False
         self._released = anyio.Event()
         self._pending = Pending(name)
+        self._open = OpenCalls(name, tap.log)
         self._serving: dict[str, anyio.CancelScope] = {}
+        self._driving: dict[str, anyio.CancelScope] = {}
+        self._inbox: MemoryObjectReceiveStream[SessionMessage | Exception] | None = None
+        self._outbox: MemoryObjectSendStream[SessionMessage | Exception] | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
 
     @property
@@ -181,8 +159,9 @@ class Link:
         meta: Mapping[str, object] | None = None,
         timeout: float | None = None,
         on_progress: OnProgress | None = None,
-        on_sent: Callable[[Frame], None] | None = None,
+        on_sent: OnSent | None = None,
         headers: Mapping[str, str] | None = None,
+        trail: Trail | None = None,
     ) -> Answer:
         """Send one request as raw bytes and wait for its answer.
 
@@ -194,6 +173,7 @@ class Link:
             on_progress: Called for each progress frame, in order; its presence asks the server for progress.
             on_sent: Called with the request's frame, even if the request then fails.
             headers: HTTP headers beside those that the protocol asks for.
+            trail: The route that goes through this request, if it is one that servers may go on with.
 
         Raises:
             ValueError: `meta` is no JSON.
@@ -208,6 +188,8 @@ class Link:
         data = raw_request(ident, method, params, stamped)
         limit = self._settings.call_timeout if timeout is None else timeout
         sent: Frame | None = None
+        if trail is not None:
+            self._open.begin(ident, OpenCall(data, trail))
         try:
             with self._pending.waiting(ident) as events, anyio.move_on_after(limit):
                 try:
@@ -227,6 +209,8 @@ class Link:
         except BaseException:
             await self._cancel(ident, sent, "nobody waits for the answer any more")
             raise
+        finally:
+            self._open.end(ident)
         await self._cancel(ident, sent, f"timed out after {limit:g} s")
         raise AnswerTimeout(self.name, method, limit, sent.seq if sent else None)
 
@@ -267,52 +251,72 @@ class Link:
             sampling_capabilities=SamplingCapability(tools=SamplingToolsCapability()),
             elicitation_callback=self._host.elicit,
             list_roots_callback=self._host.list_roots,
+            extensions=[advertise(IDENTIFIER, LISTENING_CAPABILITY if self.era == "handshake" else FULL_CAPABILITY)],
         )
 
     async def write(self, item: SessionMessage) -> None:
-        """Send what the SDK client says, with the symmetric capability declared in the handshake."""
+        """Send what the SDK client says; take note of the routes that begin with it."""
         loops.require(self._owner)
         message = item.message
+        data = message.model_dump_json(by_alias=True, exclude_unset=True).encode()
         if isinstance(message, JSONRPCRequest) and message.params is not None:
-            if message.method == "initialize":
-                extensions = cast("dict[str, object]", message.params["capabilities"].setdefault("extensions", {}))
-                extensions[IDENTIFIER] = CAPABILITY
-            elif not self.envelope:
-                known = cast("dict[str, object]", message.params.get("_meta") or {})
+            known = cast("dict[str, object]", message.params.get("_meta") or {})
+            if not self.envelope and message.method != "initialize":
                 self.envelope = {key: known[key] for key in _ENVELOPE if key in known}
+            if message.method in ROUTED:
+                trail = Trail.begin(HOST, self.name, seconds=self._settings.call_timeout)
+                self._open.begin(id_text(message.id), OpenCall(data, trail, known.get("progressToken")))
+        elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+            ident = id_text((message.params or {}).get("requestId"))
+            self._open.end(ident)
+            if ident in self._driving:
+                self._driving[ident].cancel()
+                return  # The request that it names has been answered; what goes on is the legs.
         metadata = item.metadata
         headers = metadata.headers if isinstance(metadata, ClientMessageMetadata) else None
-        data = message.model_dump_json(by_alias=True, exclude_unset=True).encode()
         if self._channel is None:
             raise anyio.ClosedResourceError
         await self._channel.send(data, headers)
 
     async def read(self) -> SessionMessage | Exception:
-        """Return the next message that is the SDK client's; serve the raw caller and the mirrored requests on the way.
+        """Return the next message that is the SDK client's.
 
         Raises:
             anyio.EndOfStream: The peer is gone, or the link is being closed.
         """
-        channel = self._require_channel()
-        while True:
-            try:
-                item = await channel.receive()
-            except anyio.EndOfStream:
-                self._lose()
-                raise
-            taken = self._undelivered(item) if isinstance(item, Undelivered) else self._take(item)
-            if taken is not None:
-                return taken
+        if self._inbox is None:
+            raise anyio.EndOfStream
+        try:
+            return await self._inbox.receive()
+        except anyio.ClosedResourceError:
+            raise anyio.EndOfStream from None
+
+    async def _pump(self, channel: Channel, outbox: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+        """Hand each message to whom it is for, until the peer is gone."""
+        with outbox:
+            while True:
+                try:
+                    item = await channel.receive()
+                except anyio.EndOfStream:
+                    self._lose()
+                    return
+                taken = self._undelivered(item) if isinstance(item, Undelivered) else self._take(item)
+                if taken is not None:
+                    outbox.send_nowait(taken)
 
     @asynccontextmanager
     async def open_channel(self) -> AsyncGenerator[None]:
         """Hold the transport open while the SDK client uses it."""
         try:
-            async with connect(self.spec, self._tap) as self._channel:
+            async with connect(self.spec, self._tap) as self._channel, anyio.create_task_group() as pumping:
+                self._outbox, self._inbox = anyio.create_memory_object_stream[SessionMessage | Exception](math.inf)
+                pumping.start_soon(self._pump, self._channel, self._outbox)
                 try:
-                    yield
+                    with self._inbox, self._outbox:
+                        yield
                 finally:
                     self._closing = True
+                    pumping.cancel_scope.cancel()
         finally:
             self._channel = None
 
@@ -326,58 +330,101 @@ class Link:
         try:
             message = jsonrpc_message_adapter.validate_json(frame.data, by_name=False)
         except ValueError as error:
-            return self._take_unreadable(frame, error)
-        if isinstance(message, JSONRPCResponse) and isinstance(message.id, int):
-            return SessionMessage(message)  # Ids of raw requests are strings.
-        if self._pending.take(frame):
-            return None
-        if isinstance(message, JSONRPCRequest) and message.method in MIRRORED and self.era == "handshake":
-            self._start_serving(frame)
-            return None
-        if isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
-            scope = self._serving.get(id_text((message.params or {}).get("requestId")))
-            if scope is not None:
-                scope.cancel()
+            if self._pending.take(frame) or self._mirrored(frame, frame.message.method):
                 return None
+            return _unreadable(frame, error)
+        # Ids of raw requests are strings.
+        if isinstance(message, (JSONRPCResponse, JSONRPCError)) and isinstance(message.id, int):
+            ended = self._open.end(id_text(message.id))
+            if _is_leg(message):
+                self._start(self._driving, id_text(message.id), self._drive, frame, ended)
+                return None
+            return SessionMessage(message)
+        if self._pending.take(frame) or (isinstance(message, JSONRPCRequest) and self._mirrored(frame, message.method)):
+            return None
+        if isinstance(message, JSONRPCNotification):
+            if message.method == "notifications/cancelled":
+                scope = self._serving.get(id_text((message.params or {}).get("requestId")))
+                if scope is not None:
+                    scope.cancel()
+                    return None
+            elif message.method.endswith("/list_changed"):
+                self._start(self._serving, f"#{frame.seq}", self._announce, frame)
+        if _is_leg(message):
+            self._start(self._driving, f"#{frame.seq}", self._drive, frame, None)
+            return None
         return SessionMessage(message)
-
-    def _take_unreadable(self, frame: Frame, error: ValueError) -> SessionMessage | Exception | None:
-        """Serve what the SDK cannot read and the switchboard can; an answer for the client becomes an error, so that it waits no more."""
-        message = frame.message
-        if self._pending.take(frame):
-            return None
-        if message.kind == "request" and message.method in MIRRORED and self.era == "handshake":
-            self._start_serving(frame)
-            return None
-        if message.kind in ("result", "error") and message.id is not None:
-            return _failed(message.id, PARSE_ERROR, f"frame {frame.seq} is an answer that the SDK cannot read: {error}")
-        return error
 
     def _undelivered(self, item: Undelivered) -> SessionMessage | None:
         if self._pending.undelivered(item):
             return None
         self._refusal = item.message
+        self._open.end(item.id)
         return _failed(item.id, item.code, item.message)
 
-    def _start_serving(self, frame: Frame) -> None:
-        assert self._tasks is not None
-        ident = str(frame.message.id)
-        scope = self._serving[ident] = anyio.CancelScope()
-        self._tasks.start_soon(self._answer_mirrored, frame, ident, scope)
+    def _mirrored(self, frame: Frame, method: str | None) -> bool:
+        """Serve a mirrored request; return whether it is one."""
+        mirrored = self.era == "handshake" and frame.message.id is not None and method in MIRRORED
+        if mirrored:
+            self._start(self._serving, str(frame.message.id), self._answer_mirrored, frame)
+        return mirrored
 
-    async def _answer_mirrored(self, frame: Frame, ident: str, scope: anyio.CancelScope) -> None:
+    def _start(self, scopes: dict[str, anyio.CancelScope], ident: str, work: Work, frame: Frame, *more: object) -> None:
+        """Do some work for a frame in a task of its own, which can be cancelled by the frame's id."""
+        assert self._tasks is not None
+        scope = scopes[ident] = anyio.CancelScope()
+
+        async def run() -> None:
+            try:
+                with scope:
+                    await work(frame, *more)
+            finally:
+                if scopes.get(ident) is scope:
+                    del scopes[ident]
+
+        self._tasks.start_soon(run)
+
+    async def _answer_mirrored(self, frame: Frame) -> None:
+        ident, method = str(frame.message.id), str(frame.message.method)
         try:
-            with scope:
-                try:
-                    member = await self._serve(self, frame, str(frame.message.method))
-                except MCPError as error:
-                    member = b'"error":' + dumps(error.error.model_dump(mode="json", exclude_none=True))
-                except Exception as error:  # noqa: BLE001 - whatever a scripted turn raises is the server's answer
-                    member = b'"error":' + dumps({"code": INTERNAL_ERROR, "message": f"{type(error).__name__}: {error}"})
-                await self.notify(b'{"jsonrpc":"2.0","id":' + ident.encode() + b"," + member + b"}")
-        finally:
-            if self._serving.get(ident) is scope:
-                del self._serving[ident]
+            trail = self._open.origin(frame, seconds=self._settings.call_timeout)
+            member = await self._serve(self, Asked(frame, method, find(frame.data, ("params",)) or b"{}", trail))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is the server's answer
+            member = error_member(error)
+        await self.notify(b'{"jsonrpc":"2.0","id":' + ident.encode() + b"," + member + b"}")
+
+    async def _announce(self, frame: Frame) -> None:
+        await self._serve(self, Asked(frame, str(frame.message.method), b"{}", "ambiguous"))
+
+    async def drive(self, answer: Answer, trail: Trail, left: Callable[[], float], on_progress: OnProgress | None) -> Answer:
+        """Take an answer that may be a leg to the final one; see `legs.drive`."""
+        return await legs.drive(self, self._host, self._serve, answer, trail, left=left, on_progress=on_progress)
+
+    async def _drive(self, frame: Frame, call: OpenCall | None) -> None:
+        """Drive a call of the SDK's client, which sees nothing but its final answer and progress under its own token.
+
+        A leg of a call that was cancelled while its answer was on the way is nobody's, and is cancelled.
+        """
+        if call is None:
+            await legs.abandon(self, find(frame.data, ("result", "continuation")) or b"null")
+            return
+        ident, token = str(frame.message.id), call.progress_token
+
+        async def relay(progress: Frame) -> None:
+            self._deliver(splice(progress.data, {("params", "progressToken"): dumps(token)}))
+
+        answer = Answer(frame, "result", find(frame.data, ("result",)) or b"{}")
+        try:
+            final = await self.drive(answer, call.trail, lambda: call.trail.left, relay if token is not None else None)
+            self._deliver(splice(final.frame.data, {("id",): ident.encode()}))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is the answer of the call
+            self._deliver(b'{"jsonrpc":"2.0","id":' + ident.encode() + b"," + error_member(error) + b"}")
+
+    def _deliver(self, data: bytes) -> None:
+        """Give the SDK's client a message that came in another shape, unless it is gone."""
+        with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+            assert self._outbox is not None
+            self._outbox.send_nowait(SessionMessage(jsonrpc_message_adapter.validate_json(data, by_name=False)))
 
     # Small things.
 
@@ -427,6 +474,18 @@ class Link:
             params = b'{"requestId":' + ident.encode() + b',"reason":' + dumps(reason) + b"}"
             with anyio.move_on_after(_CANCEL_GRACE, shield=True):
                 await self.notify(b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":' + params + b"}")
+
+
+def _is_leg(message: object) -> bool:
+    return isinstance(message, JSONRPCResponse) and message.result.get("resultType") == CALLS
+
+
+def _unreadable(frame: Frame, error: ValueError) -> SessionMessage | Exception:
+    """What the SDK client gets for a frame that it cannot read: for an answer an error, so that nobody waits for it for ever."""
+    message = frame.message
+    if message.kind in ("result", "error") and message.id is not None:
+        return _failed(message.id, PARSE_ERROR, f"frame {frame.seq} is an answer that the SDK cannot read: {error}")
+    return error
 
 
 def _failed(ident: str, code: int, message: str) -> SessionMessage:

@@ -1,111 +1,159 @@
 """Route what one server asks of another: look the name up in the caller's grants, splice, forward, splice the answer back.
 
-What is forwarded is never re-modelled: only id, name and `_meta` are replaced in the bytes (the extension's routing rules). Each
-forwarded request gets a cause record in the wire log. Pinned by `tests/switchboard/test_routing.py`.
+What is forwarded is never re-modelled: only id, name or URI and `_meta` are replaced in the bytes (the extension's routing rules).
+Each forwarded request gets a cause record in the wire log, and counts in the ledger of its route. Pinned by
+`tests/switchboard/test_routing.py` and `tests/switchboard/test_primitives.py`.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Final, cast
 
 from mcp import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 
 from pytest_mcpsym.errors import LinkError
+from pytest_mcpsym.switchboard.asked import Answer, Asked, OnProgress
+from pytest_mcpsym.switchboard.catalog import LISTS, URI_SEPARATOR, allows, entries, holders, may_see, resolve
 from pytest_mcpsym.switchboard.host import Host
-from pytest_mcpsym.switchboard.invoke import invoke, pages
-from pytest_mcpsym.switchboard.link import Answer, Link, OnProgress
+from pytest_mcpsym.switchboard.invoke import invoke
+from pytest_mcpsym.switchboard.link import Link
 from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.settings import Settings
-from pytest_mcpsym.symmetric.names import FORWARDED_META, SEPARATOR
+from pytest_mcpsym.switchboard.trail import DEADLINE_GRACE, Unclear
+from pytest_mcpsym.symmetric.names import BUDGET_KEY, FORWARDED_META, MIRRORED
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
-from pytest_mcpsym.wire.splice import find, splice
+from pytest_mcpsym.wire.splice import Path, find, splice
 
-__all__ = ["OnSent", "Router", "tool_entries"]
+__all__ = ["Router"]
 
-OnSent = Callable[[Frame], None]
-"""Told of each frame that was sent on the way."""
+_NAMED: Final = {"tools/call": "tool", "prompts/get": "prompt"}
+
+_UNCLEAR: Final[Mapping[Unclear, str]] = {
+    "ambiguous": "{0} handles several requests, and nothing tells which one this {1} is for; send it on that request's stream, "
+    "with the request's id in _meta['dev.mcpsym/cause']",
+    "over": "the request that {0} handled, and names as the cause of this {1}, is over",
+}
 
 
 class Router:
-    """Answers the mirrored requests of all links of one board."""
+    """Answers what the servers of one board ask of their client, in both bindings."""
 
     def __init__(self, links: Mapping[str, Link], host: Host, log: WireLog, settings: Settings) -> None:
         self._links = links
         self._host = host
         self._log = log
         self._settings = settings
+        self._listed: dict[str, set[str]] = {}
 
-    async def serve(self, caller: Link, frame: Frame, method: str) -> bytes:
-        """Answer one mirrored request with the bytes of its `result` or `error` member.
+    async def serve(self, caller: Link, asked: Asked) -> bytes:
+        """Answer what a server asks with the bytes of a `result` or `error` member; pass on what it announces.
 
         Raises:
             MCPError: The request is refused; the message says why and what is there instead.
         """
-        if method == "tools/list":
-            return b'"result":' + await self._list(caller, frame)
-        return await self._call(caller, frame)
+        if asked.frame.message.kind == "notification":
+            await self._announce(caller, asked)
+            return b""
+        if asked.method not in MIRRORED:
+            raise MCPError(METHOD_NOT_FOUND, f"a server cannot ask its client for {asked.method}", asked.method)
+        if asked.method in LISTS:
+            return b'"result":' + await self._list(caller, asked)
+        return await self._forward(caller, asked)
 
-    def granted(self, caller: Link) -> list[Link]:
-        """The links that a peer may see: all but its own."""
-        return [link for link in self._links.values() if link is not caller]
-
-    async def _list(self, caller: Link, frame: Frame) -> bytes:
-        if find(frame.data, ("params", "cursor")) is not None:
-            raise MCPError(INVALID_PARAMS, "the switchboard lists its tools on one page: there is no cursor to continue from")
-        entries: list[bytes] = []
-        for link in self.granted(caller):
-            if link.failure is not None:
+    async def _list(self, caller: Link, asked: Asked) -> bytes:
+        kind = LISTS[asked.method]
+        if find(asked.params, ("cursor",)) is not None:
+            raise MCPError(
+                INVALID_PARAMS, f"the switchboard lists its {kind.noun}s on one page: there is no cursor to continue from"
+            )
+        self._listed.setdefault(caller.name, set()).add(_announced(kind.capability))
+        limit = self._settings.call_timeout if isinstance(asked.trail, str) else asked.trail.left + DEADLINE_GRACE
+        found: list[bytes] = []
+        for link in self._links.values():
+            if not may_see(caller, link) or link.failure is not None:
                 continue  # A dead peer offers nothing; its failure reaches the test at its next call and at close.
             try:
-                entries += await tool_entries(link, self._settings.call_timeout, lambda sent: self._caused(sent, frame))
+                listed = await entries(link, asked.method, limit, lambda sent: self._caused(sent, asked))
             except LinkError as error:
                 raise _refusal(error) from None
-        return b'{"tools":[' + b",".join(entries) + b"]}"
+            found += [entry for routed, entry in listed if allows(caller, link.name, routed)]
+        return b'{"' + kind.members.encode() + b'":[' + b",".join(found) + b"]}"
 
-    async def _call(self, caller: Link, frame: Frame) -> bytes:
-        callee, tool = self._resolve(caller, frame)
-        params = find(frame.data, ("params",)) or b"{}"
-        forwarded = splice(params, {("name",): dumps(tool), ("_meta",): None})
+    async def _forward(self, caller: Link, asked: Asked) -> bytes:
+        if isinstance(asked.trail, str):
+            raise MCPError(INVALID_PARAMS, _UNCLEAR[asked.trail].format(caller.name, asked.method), {"reason": asked.trail})
+        callee, edits = self._target(caller, asked)
+        trail = asked.trail.to(callee.name)
         try:
             answer = await invoke(
                 callee,
                 self._host,
-                "tools/call",
-                forwarded,
-                meta=_kept(frame.message.meta),
-                timeout=self._settings.call_timeout,
-                on_progress=self._relay(caller, frame),
-                on_sent=lambda sent: self._caused(sent, frame),
+                asked.method,
+                splice(asked.params, {**edits, ("_meta",): None}),
+                meta={**_kept(_meta(asked)), BUDGET_KEY: trail.budget()},
+                timeout=trail.left + DEADLINE_GRACE,
+                trail=trail,
+                on_progress=self._relay(caller, asked),
+                on_sent=lambda sent: self._caused(sent, asked),
             )
         except LinkError as error:
             raise _refusal(error) from None
         return f'"{answer.member}":'.encode() + _answered(answer, bridged=callee.era != caller.era)
 
-    def _resolve(self, caller: Link, frame: Frame) -> tuple[Link, str]:
-        name = frame.message.params.get("name")
-        if not isinstance(name, str):
-            raise MCPError(INVALID_PARAMS, "tools/call without a `name`", {"reason": "malformed"})
-        peer, separator, tool = name.partition(SEPARATOR)
-        granted = {link.name: link for link in self.granted(caller)}
-        if separator and tool and peer in granted:
-            return granted[peer], tool
-        if peer == caller.name:
-            why, reason = f"{name!r} is the caller's own tool: a peer is not granted itself", "not-granted"
-        elif not (peer and separator and tool):
-            why, reason = f"{name!r} is no routed name; they look like {SEPARATOR.join(('peer', 'tool'))}", "malformed"
+    def _target(self, caller: Link, asked: Asked) -> tuple[Link, dict[Path, bytes | None]]:
+        """Return whom a request is for, and what becomes of the name in its params."""
+        noun, path = _NAMED.get(asked.method), ("name",)
+        if asked.method == "resources/read":
+            path = ("uri",)
+        elif asked.method == "completion/complete":
+            kind = _text(asked.params, ("ref", "type"))
+            noun, path = ("prompt", ("ref", "name")) if kind == "ref/prompt" else (None, ("ref", "uri"))
+        name = _text(asked.params, path)
+        if name is None:
+            raise MCPError(INVALID_PARAMS, f"{asked.method} without a `{path[-1]}`", {"reason": "malformed"})
+        if noun is not None:
+            callee, own = resolve(caller, self._links, noun, name)
         else:
-            near = difflib.get_close_matches(peer, granted, 1)
-            hint = f"; did you mean {near[0]}{SEPARATOR}{tool}?" if near else ""
-            why, reason = f"unknown tool {name!r}: there is no peer {peer!r}{hint}", "unknown-peer"
-        raise MCPError(INVALID_PARAMS, f"{why} (granted peers: {', '.join(granted) or 'none'})", {"reason": reason})
+            callee, own = self._resource(caller, name)
+        return callee, {path: dumps(own)}
 
-    def _relay(self, caller: Link, frame: Frame) -> OnProgress | None:
-        """Pass progress on under the token that the caller asked for; nothing if it asked for none."""
-        token = find(frame.data, ("params", "_meta", "progressToken"))
+    def _resource(self, caller: Link, uri: str) -> tuple[Link, str]:
+        """Return whose resource a URI names, routed or bare, and its own URI.
+
+        Raises:
+            MCPError: It is not granted, nobody's, or one of several.
+        """
+        head, routed, _ = uri.partition(URI_SEPARATOR)
+        if routed and head in self._links:
+            return resolve(caller, self._links, "resource", uri, separator=URI_SEPARATOR)
+        visible = [link for link in self._links.values() if may_see(caller, link)]
+        candidates = [
+            link for link in holders(self._log, uri, visible) if allows(caller, link.name, f"{link.name}{URI_SEPARATOR}{uri}")
+        ]
+        if len(candidates) == 1:
+            return candidates[0], uri
+        if not candidates:
+            why, reason = f"unknown resource {uri!r}: no granted peer has listed or returned it", "unknown-resource"
+        else:
+            several = ", ".join(f"{link.name}{URI_SEPARATOR}{uri}" for link in candidates)
+            why, reason = f"{uri!r} may be any of {several}", "ambiguous"
+        granted = ", ".join(link.name for link in visible) or "none"
+        raise MCPError(INVALID_PARAMS, f"{why} (granted peers: {granted})", {"reason": reason})
+
+    async def _announce(self, changed: Link, asked: Asked) -> None:
+        """Tell the peers which have listed such things, and may see this peer, that its list changed."""
+        data = b'{"jsonrpc":"2.0","method":' + dumps(asked.method) + b"}"
+        for link in self._links.values():
+            if link.era == "handshake" and may_see(link, changed) and asked.method in self._listed.get(link.name, ()):
+                await link.notify(data)
+
+    def _relay(self, caller: Link, asked: Asked) -> OnProgress | None:
+        """Pass progress on under the token that the caller asked for; nothing if it asked for none, or in a leg."""
+        token = None if asked.in_leg else find(asked.params, ("_meta", "progressToken"))
         if token is None:
             return None
 
@@ -114,36 +162,24 @@ class Router:
 
         return relay
 
-    def _caused(self, sent: Frame, by: Frame) -> None:
-        self._log.cause(sent, by, "routed")
+    def _caused(self, sent: Frame, asked: Asked) -> None:
+        self._log.cause(sent, asked.frame, "continuation" if asked.in_leg else "routed")
 
 
-async def tool_entries(link: Link, timeout: float, on_sent: OnSent | None = None) -> list[bytes]:
-    """Return the bytes of each tool that a peer lists, under its routed name; all pages within `timeout` seconds.
+def _announced(capability: str) -> str:
+    return f"notifications/{capability}/list_changed"
 
-    Raises:
-        LinkError: The link is dead, or it lists one name twice.
-        MCPError: The peer answered with an error.
-    """
-    if link.client.server_capabilities.tools is None:
-        return []
-    entries: list[bytes] = []
-    seen: dict[object, Frame] = {}
-    for frame, tools in await pages(link, "tools/list", "tools", timeout=timeout, on_sent=on_sent):
-        for entry in tools:
-            name: object = json.loads(find(entry, ("name",)) or b"null")
-            if not isinstance(name, str):
-                raise LinkError(link.name, "failed", f"frame {frame.seq} lists a tool without a name")
-            if name in seen:
-                raise LinkError(
-                    link.name,
-                    "failed",
-                    f"the tool {name!r} is listed twice (frames {seen[name].seq} and {frame.seq}), so {link.name}{SEPARATOR}{name} "
-                    "would name two tools; tool names must be unique within a server",
-                )
-            seen[name] = frame
-            entries.append(splice(entry, {("name",): dumps(f"{link.name}{SEPARATOR}{name}")}))
-    return entries
+
+def _text(params: bytes, path: Path) -> str | None:
+    value: object = json.loads(find(params, path) or b"null")
+    return value if isinstance(value, str) else None
+
+
+def _meta(asked: Asked) -> Mapping[str, object]:
+    if not asked.in_leg:
+        return asked.frame.message.meta
+    value: object = json.loads(find(asked.params, ("_meta",)) or b"null")
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _refusal(error: LinkError) -> MCPError:
@@ -159,7 +195,7 @@ def _answered(answer: Answer, *, bridged: bool) -> bytes:
     if answer.member == "error":
         return answer.body
     kept = _kept(answer.frame.message.meta)
-    edits: dict[tuple[str | int, ...], bytes | None] = {("_meta",): dumps(kept) if kept else None}
+    edits: dict[Path, bytes | None] = {("_meta",): dumps(kept) if kept else None}
     if bridged:
         edits["resultType",] = None
     return splice(answer.body, edits)

@@ -12,7 +12,7 @@ import inspect
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol, cast, runtime_checkable
@@ -63,6 +63,7 @@ class LinkSpec:
         json_response: A server object answers with JSON instead of an event stream.
         stateless: A server object keeps no sessions.
         path: Path of the MCP endpoint of an ASGI app.
+        grants: Patterns over link names and routed names: what this peer may see and call of others. `None` is everything.
     """
 
     transport: Transport
@@ -72,6 +73,7 @@ class LinkSpec:
     json_response: bool = False
     stateless: bool = False
     path: str = "/mcp"
+    grants: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
@@ -110,6 +112,7 @@ def link(
     json_response: bool = False,
     stateless: bool = False,
     path: str | None = None,
+    grants: Iterable[str] | None = None,
 ) -> LinkSpec:
     """Describe a link in more detail than its target alone does.
 
@@ -124,6 +127,8 @@ def link(
         json_response: Over HTTP, a server object answers with JSON instead of an event stream.
         stateless: Over HTTP, a server object keeps no sessions.
         path: Path of the MCP endpoint of an ASGI app; default `/mcp`.
+        grants: What this peer may see and call of the others, as patterns with `*` over link names (`"code"`) and routed names
+            (`"files__read_*"`, `"files+file://*"`); default everything. A peer is never granted itself.
 
     Raises:
         TargetError: No link can be made from the target.
@@ -151,6 +156,10 @@ def link(
             f"json_response= and stateless= are for a server object over HTTP (transport='http' or 'sockets'); "
             f"{spec.label} is reached over {spec.transport}"
         )
+    if grants is not None:
+        if isinstance(grants, str):
+            raise UsageError(f"grants={grants!r} is one text; give a list of patterns, as in grants=[{grants!r}]")
+        spec = replace(spec, grants=tuple(grants))
     if path is not None and not _is_asgi(spec.target):
         raise UsageError(f"path= is for ASGI apps; {spec.label} is none")
     return spec if path is None else replace(spec, path=path)

@@ -8,12 +8,13 @@ __all__ = [
     "BUDGET_KEY",
     "CALLS",
     "CANCEL",
-    "CAPABILITY",
     "CAUSE_KEY",
     "CONTINUE",
     "FORWARDED_META",
     "FULL_CAPABILITY",
     "IDENTIFIER",
+    "LISTENING_CAPABILITY",
+    "MIRRORED",
     "REFUSED_CONTINUATION",
     "SEPARATOR",
     "USAGE_KEY",
@@ -23,11 +24,30 @@ __all__ = [
 IDENTIFIER: Final = "dev.mcpsym/symmetric"
 """Key of the extension under `capabilities.extensions`."""
 
-CAPABILITY: Final[dict[str, object]] = {"tools": {}}
-"""What the switchboard declares in the handshake era."""
-
 FULL_CAPABILITY: Final[dict[str, object]] = {"tools": {}, "resources": {}, "prompts": {}, "sampling": {"tools": {}}}
 """What a client declares that offers everything the extension knows."""
+
+LISTENING_CAPABILITY: Final[dict[str, object]] = {
+    "tools": {"listChanged": True},
+    "resources": {"listChanged": True},
+    "prompts": {"listChanged": True},
+    "sampling": {"tools": {}},
+}
+"""The same in the handshake era, in which the client also says that its lists changed."""
+
+MIRRORED: Final = frozenset(
+    {
+        "tools/list",
+        "tools/call",
+        "resources/list",
+        "resources/templates/list",
+        "resources/read",
+        "prompts/list",
+        "prompts/get",
+        "completion/complete",
+    }
+)
+"""Methods of the core, from client to server, that a server may ask of a symmetric client."""
 
 CALLS: Final = "dev.mcpsym/calls"
 """The `resultType` of a leg of `tools/call` that ends with calls for the client to make (modern era)."""

@@ -8,7 +8,7 @@ from mcp_types import CallToolResult, TextContent
 
 from fake_servers import agent, code_mode, everything
 from pytest_mcpsym import Switchboard, link
-from pytest_mcpsym.switchboard.target import Transport
+from pytest_mcpsym.switchboard.target import Era, Transport
 
 pytestmark = pytest.mark.anyio
 
@@ -21,17 +21,21 @@ def said(result: CallToolResult) -> str:
     return block.text
 
 
+@pytest.mark.parametrize("era", ["handshake", "modern"])
 @pytest.mark.parametrize("transport", ["memory", "http"])
-async def test_it_calls_the_tool_itself_where_nothing_runs_programs(switchboard: Switchboard, transport: Transport) -> None:
-    async with switchboard(agent=link(agent(), transport=transport), everything=everything()) as board:
+async def test_it_calls_the_tool_itself_where_nothing_runs_programs(
+    switchboard: Switchboard, transport: Transport, era: Era
+) -> None:
+    async with switchboard(agent=link(agent(), transport=transport), everything=everything(), era=era) as board:
         assert said(await board.call("agent__run", task=TASK)) == "Echo: hello"
     assert board.routes == "host > agent > everything"
 
 
+@pytest.mark.parametrize("era", ["handshake", "modern"])
 @pytest.mark.parametrize("transport", ["memory", "http"])
-async def test_it_goes_through_code_mode_where_there_is_one(switchboard: Switchboard, transport: Transport) -> None:
+async def test_it_goes_through_code_mode_where_there_is_one(switchboard: Switchboard, transport: Transport, era: Era) -> None:
     async with switchboard(
-        agent=link(agent(), transport=transport), code=link(code_mode(), transport=transport), everything=everything()
+        agent=link(agent(), transport=transport), code=link(code_mode(), transport=transport), everything=everything(), era=era
     ) as board:
         assert said(await board.call("agent__run", task=TASK)) == "Echo: hello"
     assert board.routes == "host > agent > code > everything"
@@ -62,8 +66,8 @@ async def test_a_client_without_the_extension_is_told_so() -> None:
             await client.call_tool("run", {"task": TASK})
 
 
-async def test_in_the_modern_era_it_says_that_it_needs_the_handshake_era(switchboard: Switchboard) -> None:
-    async with switchboard(agent=agent(), era="modern") as board:
+async def test_a_modern_client_without_the_extension_is_told_so() -> None:
+    async with Client(agent(), mode="2026-07-28") as client:
         with pytest.raises(MCPError) as refusal:
-            await board.call("agent__run", task=TASK)
+            await client.call_tool("run", {"task": TASK})
     assert refusal.value.code == -32021

@@ -52,30 +52,42 @@ Play = Callable[[Wire], Awaitable[None]]
 
 
 class ScriptedServer:
-    """A handshake server that is a script: after the handshake `play` says what happens. Then it waits for the end."""
+    """A server that is a script: after the handshake, or the discovery, `play` says what happens. Then it waits for the end."""
 
     name = "scripted"
 
-    def __init__(self, play: Play, capabilities: str = '{"tools":{}}') -> None:
+    def __init__(self, play: Play, capabilities: str = '{"tools":{}}', *, modern: bool = False) -> None:
         self._play = play
         self._capabilities = capabilities
+        self._modern = modern
 
     def create_initialization_options(self) -> object:
         """Nothing: the handshake is scripted."""
         return None
 
     async def run(self, reads: ServerReads, writes: ServerWrites, options: object) -> None:
-        """Shake hands, play, and wait until the input ends."""
+        """Shake hands or be discovered, play, and wait until the input ends."""
         wire = Wire(reads, writes)
+        if self._modern:
+            request = await wire.hear_request("server/discover")
+            await wire.answer(
+                request,
+                f'{{"supportedVersions":["2026-07-28"],"capabilities":{self._capabilities},"resultType":"complete",'
+                '"ttlMs":0,"cacheScope":"private","serverInfo":{"name":"s","version":"1"}}',
+            )
+        else:
+            await self._shake_hands(wire)
+        await self._play(wire)
+        async for _ in reads:
+            pass
+
+    async def _shake_hands(self, wire: Wire) -> None:
         request = await wire.hear_request("initialize")
         await wire.answer(
             request,
             f'{{"protocolVersion":"2025-11-25","capabilities":{self._capabilities},"serverInfo":{{"name":"s","version":"1"}}}}',
         )
         await wire.hear()
-        await self._play(wire)
-        async for _ in reads:
-            pass
 
 
 HANDSHAKE = """

@@ -143,13 +143,14 @@ async def test_a_call_whose_caller_was_cancelled_is_cancelled_on_the_wire(
 
 
 @every_wire
-async def test_the_extension_is_declared_in_the_handshake_and_nowhere_else(
+async def test_the_extension_is_declared_once_in_the_handshake_and_in_every_modern_request(
     switchboard: Switchboard, transport: Transport, era: Era
 ) -> None:
     async with switchboard(demo=over(transport, era)) as board:
         await board.call("demo__echo", text="")
-    declaring = [frame.message.method for frame in board.log.frames if b"dev.mcpsym/symmetric" in frame.data]
-    assert declaring == (["initialize"] if era == "handshake" else [])
+    asked = [frame for frame in board.log.frames if frame.direction == "to-server" and frame.message.kind == "request"]
+    declaring = [frame.message.method for frame in asked if b'"dev.mcpsym/symmetric":{"tools":' in frame.data]
+    assert declaring == (["initialize"] if era == "handshake" else [frame.message.method for frame in asked])
 
 
 # --- what a server says at odd times

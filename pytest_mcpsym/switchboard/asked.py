@@ -1,0 +1,77 @@
+"""What passes between a link and the switchboard: a server's question on the way up, a raw answer on the way down."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from mcp import MCPError
+from mcp_types import INTERNAL_ERROR, ErrorData
+
+from pytest_mcpsym.switchboard.pending import dumps
+from pytest_mcpsym.switchboard.trail import Trail, Unclear
+from pytest_mcpsym.wire.frame import Frame
+
+if TYPE_CHECKING:
+    from pytest_mcpsym.switchboard.link import Link
+
+__all__ = ["Answer", "Asked", "OnProgress", "OnSent", "Serve", "error_member"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a raw request.
+
+    Attributes:
+        frame: The frame that brought it.
+        member: `result` or `error`.
+        body: The bytes of that member, as they came.
+    """
+
+    frame: Frame
+    member: Literal["result", "error"]
+    body: bytes
+
+    def result(self) -> bytes:
+        """Return the bytes of `result`.
+
+        Raises:
+            MCPError: The peer answered with an error.
+        """
+        if self.member == "error":
+            raise MCPError.from_error_data(ErrorData.model_validate(self.frame.message.error))
+        return self.body
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Something that a server asks of its client, in either binding.
+
+    Attributes:
+        frame: The mirrored request, or the answer whose leg holds the call.
+        method: JSON-RPC method.
+        params: The bytes of `params`.
+        trail: The route that it goes on with, or why there is none; lists need none.
+        in_leg: Whether it is a call of a leg (modern era) rather than a mirrored request (handshake era).
+    """
+
+    frame: Frame
+    method: str
+    params: bytes
+    trail: Trail | Unclear
+    in_leg: bool = False
+
+
+OnProgress = Callable[[Frame], Awaitable[None]]
+OnSent = Callable[[Frame], None]
+"""Told of each frame that was sent on the way."""
+Serve = Callable[["Link", Asked], Awaitable[bytes]]
+"""Answers what a server asks: (its link, what it asks) → the bytes of the `result` or `error` member. May raise `MCPError`."""
+
+
+def error_member(error: Exception) -> bytes:
+    """Return the `error` member with which a server is told of an exception."""
+    if isinstance(error, MCPError):
+        return b'"error":' + dumps(error.error.model_dump(mode="json", exclude_none=True))
+    return b'"error":' + dumps({"code": INTERNAL_ERROR, "message": f"{type(error).__name__}: {error}"})

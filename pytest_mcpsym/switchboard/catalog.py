@@ -1,0 +1,179 @@
+"""What the peers of a board offer, under routed names: `link__name` for tools and prompts, `link+scheme://…` for resources.
+
+Lists are spliced and never re-modelled; a name leads to the one granted peer that it means. Pinned by
+`tests/switchboard/test_primitives.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final, cast
+
+from mcp import MCPError
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND
+
+from pytest_mcpsym.errors import LinkError
+from pytest_mcpsym.switchboard.asked import OnSent
+from pytest_mcpsym.switchboard.invoke import pages
+from pytest_mcpsym.switchboard.link import Link
+from pytest_mcpsym.switchboard.pending import dumps
+from pytest_mcpsym.symmetric.names import SEPARATOR
+from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.splice import find, splice
+
+__all__ = ["LISTS", "Kind", "allows", "entries", "holders", "may_see", "resolve", "shown"]
+
+URI_SEPARATOR: Final = "+"
+"""Between the link's name and a resource's URI; link names do not contain it, so the first one splits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of thing that is listed.
+
+    Attributes:
+        noun: What one is called in messages.
+        members: Member of the result that holds the entries.
+        key: Member of an entry that names it.
+        capability: Member of the server's capabilities that says it has some.
+        separator: Between the link's name and its own.
+    """
+
+    noun: str
+    members: str
+    key: str
+    capability: str
+    separator: str = SEPARATOR
+
+    def routed(self, link: str, name: str) -> str:
+        """Return the name under which other peers know it."""
+        return f"{link}{self.separator}{name}"
+
+
+LISTS: Final[Mapping[str, Kind]] = {
+    "tools/list": Kind("tool", "tools", "name", "tools"),
+    "prompts/list": Kind("prompt", "prompts", "name", "prompts"),
+    "resources/list": Kind("resource", "resources", "uri", "resources", URI_SEPARATOR),
+    "resources/templates/list": Kind("resource template", "resourceTemplates", "uriTemplate", "resources", URI_SEPARATOR),
+}
+"""By the method that lists them."""
+
+
+async def entries(link: Link, method: str, timeout: float, on_sent: OnSent | None = None) -> list[tuple[str, bytes]]:
+    """Return what a peer lists, as pairs of routed name and bytes; all pages within `timeout` seconds.
+
+    Raises:
+        LinkError: The link is dead, or it lists one name twice.
+        MCPError: The peer answered with an error.
+    """
+    kind = LISTS[method]
+    if getattr(link.client.server_capabilities, kind.capability) is None:
+        return []
+    try:
+        listed = await pages(link, method, kind.members, timeout=timeout, on_sent=on_sent)
+    except MCPError as error:
+        if method == "resources/templates/list" and error.code == METHOD_NOT_FOUND:
+            return []  # The capability `resources` does not say whether there are templates.
+        raise
+    found: list[tuple[str, bytes]] = []
+    seen: dict[str, Frame] = {}
+    for frame, page in listed:
+        for entry in page:
+            name: object = json.loads(find(entry, (kind.key,)) or b"null")
+            if not isinstance(name, str):
+                raise LinkError(link.name, "failed", f"frame {frame.seq} lists a {kind.noun} without a {kind.key}")
+            routed = kind.routed(link.name, name)
+            if name in seen:
+                raise LinkError(
+                    link.name,
+                    "failed",
+                    f"the {kind.noun} {name!r} is listed twice (frames {seen[name].seq} and {frame.seq}), so {routed} "
+                    f"would name two {kind.noun}s; {kind.noun} {kind.key}s must be unique within a server",
+                )
+            seen[name] = frame
+            found.append((routed, splice(entry, {(kind.key,): dumps(routed)})))
+    return found
+
+
+def allows(caller: Link, link: str, routed: str) -> bool:
+    """Say whether a peer's grants cover something of another peer."""
+    grants = caller.spec.grants
+    return grants is None or any(fnmatchcase(link, pattern) or fnmatchcase(routed, pattern) for pattern in grants)
+
+
+def may_see(caller: Link, link: Link) -> bool:
+    """Say whether a peer's grants can cover anything of another peer, which is never itself."""
+    if link is caller or caller.spec.grants is None:
+        return link is not caller
+    return any(_reaches(pattern, link.name) for pattern in caller.spec.grants)
+
+
+def _reaches(pattern: str, link: str) -> bool:
+    head, separator, _ = _split(pattern)
+    return fnmatchcase(link, head) or (not separator and any(sign in pattern for sign in "*?["))
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """Split a routed name or URI, or a pattern of these, at the separator that comes first."""
+    found = re.search(r"__|\+", name)
+    return (name, "", "") if found is None else (name[: found.start()], found[0], name[found.end() :])
+
+
+def resolve(caller: Link, links: Mapping[str, Link], noun: str, name: str, *, separator: str = SEPARATOR) -> tuple[Link, str]:
+    """Return the peer that a routed name leads to, and the name there.
+
+    Raises:
+        MCPError: It leads nowhere that the caller may go; the message says why and what is there instead.
+    """
+    peer, found, own = name.partition(separator)
+    granted = {link.name: link for link in links.values() if may_see(caller, link)}
+    if found and own and peer in granted and allows(caller, peer, name):
+        return granted[peer], own
+    if peer == caller.name:
+        why, reason = f"{name!r} is the caller's own {noun}: a peer is not granted itself", "not-granted"
+    elif not (peer and found and own):
+        why, reason = f"{name!r} is no routed name; they look like {separator.join(('peer', noun))}", "malformed"
+    elif peer in links:
+        why, reason = f"{name!r} is not granted to {caller.name}", "not-granted"
+    else:
+        near = difflib.get_close_matches(peer, granted, 1)
+        hint = f"; did you mean {near[0]}{separator}{own}?" if near else ""
+        why, reason = f"unknown {noun} {name!r}: there is no peer {peer!r}{hint}", "unknown-peer"
+    raise MCPError(INVALID_PARAMS, f"{why} (granted peers: {', '.join(granted) or 'none'})", {"reason": reason})
+
+
+def holders(log: WireLog, uri: str, links: Sequence[Link]) -> list[Link]:
+    """Return the links whose peer listed or returned a resource of that URI on this board."""
+    names = {link.name for link in links}
+    spelled = dumps(uri)
+    found = {
+        frame.link
+        for frame in log.frames
+        if frame.direction == "to-client" and frame.link in names and spelled in frame.data and uri in shown(frame)
+    }
+    return [link for link in links if link.name in found]
+
+
+def shown(frame: Frame) -> set[str]:
+    """The URIs of the resources that a result lists, holds or links to."""
+    result = frame.message.result
+    messages = [message.get("content") for message in _objects(result.get("messages"))]
+    blocks = [*_objects(result.get("content")), *(block for content in messages for block in _objects(content))]
+    resources = [*_objects(result.get("resources")), *_objects(result.get("contents"))]
+    for block in blocks:
+        resources += [block] if block.get("type") == "resource_link" else _objects(block.get("resource"))
+    return {str(resource["uri"]) for resource in resources if "uri" in resource}
+
+
+def _objects(value: object) -> Iterator[Mapping[str, object]]:
+    """The JSON objects in an array, or the one object that stands in its place."""
+    items = cast("list[object]", value) if isinstance(value, list) else [value]
+    for item in items:
+        if isinstance(item, dict):
+            yield cast("Mapping[str, object]", item)

@@ -1,0 +1,156 @@
+"""Drive a claimed result to its end: make the calls of each leg, all at once, and bring the answers (modern era).
+
+A leg of `tools/call` that ends with `resultType: dev.mcpsym/calls` names calls and a continuation. What is dropped on the way, by
+cancellation, a time limit or a leg that is none, is cancelled at the server. Pinned by `tests/switchboard/test_legs.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+import anyio
+from mcp import MCPError
+from mcp_types import ErrorData, InputRequest
+from pydantic import TypeAdapter, ValidationError
+
+from pytest_mcpsym.errors import AnswerTimeout, LinkError
+from pytest_mcpsym.switchboard.asked import Answer, Asked, OnProgress, Serve, error_member
+from pytest_mcpsym.switchboard.host import Host
+from pytest_mcpsym.switchboard.pending import dumps
+from pytest_mcpsym.switchboard.trail import Trail
+from pytest_mcpsym.symmetric.names import CALLS, CANCEL, CONTINUE
+from pytest_mcpsym.wire.splice import find
+
+if TYPE_CHECKING:
+    from pytest_mcpsym.switchboard.link import Link
+
+__all__ = ["abandon", "drive", "is_leg"]
+
+_CANCEL_GRACE: Final = 1.0
+"""Seconds that the server may take to confirm that a continuation is cancelled."""
+
+_HOSTS_OWN: Final = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
+_REQUEST: Final = TypeAdapter[InputRequest](InputRequest)
+
+
+def is_leg(answer: Answer) -> bool:
+    """Tell an answer that asks for calls from one that is final."""
+    return answer.member == "result" and find(answer.body, ("resultType",)) == dumps(CALLS)
+
+
+async def drive(
+    link: Link,
+    host: Host,
+    serve: Serve,
+    answer: Answer,
+    trail: Trail,
+    *,
+    left: Callable[[], float],
+    on_progress: OnProgress | None = None,
+) -> Answer:
+    """Take a leg to the final answer of its call.
+
+    Args:
+        link: Where the leg came from.
+        host: Answers sampling, elicitation and roots.
+        serve: Answers everything else.
+        answer: The first leg.
+        trail: The route that goes through the call.
+        left: Seconds that are left for all legs together.
+        on_progress: Called with each progress frame of the legs that follow.
+
+    Raises:
+        AnswerTimeout: The time was up.
+        LinkError: The link is dead or died, or a leg is none by the extension's rules.
+    """
+
+    async def one(leg: Answer, key: str, method: str) -> bytes:
+        params = find(leg.body, ("calls", key, "params")) or b"{}"
+        try:
+            if method in _HOSTS_OWN:
+                return _ask(host, method, params)
+            return await serve(link, Asked(leg.frame, method, params, trail, in_leg=True))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is the answer to this call alone
+            return error_member(error)
+
+    began = left()
+    while is_leg(answer):
+        continuation, responses = find(answer.body, ("continuation",)) or b"null", None
+        try:
+            calls = _calls(link, answer)
+            with anyio.move_on_after(left()):
+                responses = await _perform(answer, calls, one)
+            if responses is None:
+                raise AnswerTimeout(link.name, "tools/call", began, answer.frame.seq)
+        except BaseException:
+            await abandon(link, continuation)
+            raise
+        params = b'{"continuation":' + continuation + b',"responses":' + responses + b"}"
+        answer = await link.request(CONTINUE, params, timeout=left(), on_progress=on_progress, trail=trail)
+    return answer
+
+
+def _calls(link: Link, answer: Answer) -> dict[str, str]:
+    """Return the method of each call of a leg by its key.
+
+    Raises:
+        LinkError: It is no leg.
+    """
+
+    def refused(why: str) -> LinkError:
+        return LinkError(link.name, "failed", f"frame {answer.frame.seq} is no {CALLS}: {why}")
+
+    pairs = json.loads(find(answer.body, ("calls",)) or b"null", object_pairs_hook=_Pairs)
+    if not isinstance(pairs, _Pairs):
+        raise refused("`calls` is no object")
+    if not isinstance(answer.frame.message.result.get("continuation"), str):
+        raise refused("`continuation` is no string")
+    calls: dict[str, str] = {}
+    for key, value in pairs:
+        members = dict(value) if isinstance(value, _Pairs) else {}
+        method = members.get("method")
+        if not key or key in calls:
+            raise refused("a key is empty" if not key else f"the key {key!r} is used twice")
+        if not isinstance(method, str) or not isinstance(members.get("params", _Pairs()), _Pairs):
+            raise refused(f"the call {key!r} lacks a `method`, or its `params` are no object")
+        calls[key] = method
+    return calls
+
+
+class _Pairs(list[tuple[str, object]]):
+    """A JSON object with its duplicate keys."""
+
+
+async def _perform(leg: Answer, calls: Mapping[str, str], one: Callable[[Answer, str, str], Awaitable[bytes]]) -> bytes:
+    """Make the calls of one leg, all at once, and return the JSON object of their answers, in the leg's order."""
+    members = dict.fromkeys(calls, b"")
+
+    async def make(key: str) -> None:
+        members[key] = await one(leg, key, calls[key])
+
+    async with anyio.create_task_group() as tasks:
+        for key in calls:
+            tasks.start_soon(make, key)
+    return b"{" + b",".join(dumps(key) + b":{" + member + b"}" for key, member in members.items()) + b"}"
+
+
+def _ask(host: Host, method: str, params: bytes) -> bytes:
+    request = cast("dict[str, object]", {"method": method, "params": json.loads(params)})
+    try:
+        given = host.answer(_REQUEST.validate_python(request, by_name=False))
+    except ValidationError as error:
+        raise MCPError(-32602, f"malformed params of {method}: {error.errors()[0]['msg']}") from None
+    if isinstance(given, ErrorData):
+        raise MCPError.from_error_data(given)
+    return b'"result":' + dumps(given.model_dump(by_alias=True, mode="json", exclude_none=True))
+
+
+async def abandon(link: Link, continuation: bytes) -> None:
+    """Tell the server that nobody will continue; what becomes of that changes nothing."""
+    with anyio.CancelScope(shield=True):
+        try:
+            await link.request(CANCEL, b'{"continuation":' + continuation + b"}", timeout=_CANCEL_GRACE)
+        except LinkError:
+            return

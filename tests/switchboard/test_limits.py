@@ -1,0 +1,242 @@
+"""What a route may do: grants, hops, calls, one deadline; and that a server's request belongs to one of the requests it handles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import cast
+
+import anyio
+import pytest
+from mcp import MCPError
+from mcp.server.mcpserver import Context, MCPServer
+
+from fake_servers import agent, code_mode, everything
+from pytest_mcpsym import link
+from pytest_mcpsym.errors import AnswerTimeout, UsageError
+from pytest_mcpsym.plugin import Switchboard
+from pytest_mcpsym.switchboard import routing, trail
+from pytest_mcpsym.switchboard.board import AsyncBoard
+from pytest_mcpsym.switchboard.target import Era
+from pytest_mcpsym.symmetric import Extension, peer
+from tests.switchboard.servers import ScriptedServer, Wire, demo, text, until
+
+pytestmark = pytest.mark.anyio
+every_era = pytest.mark.parametrize("era", ["handshake", "modern"])
+
+
+def caller() -> MCPServer:
+    """A server that calls what it is told, and says which error came of it."""
+    sym = Extension()
+    server = MCPServer("caller", extensions=[sym], lifespan=sym.lifespan(), log_level="CRITICAL")
+
+    @server.tool(structured_output=False)
+    async def ask(context: Context, tool: str, arguments: dict[str, object] | None = None) -> str:
+        try:
+            return text(await peer(context).call_tool(tool, arguments))
+        except MCPError as error:
+            return f"{error.code} {error.message} {json.dumps(error.error.data)}"
+
+    @server.tool(structured_output=False)
+    async def again(context: Context, tool: str, times: int) -> str:
+        for _ in range(times):
+            await peer(context).call_tool(tool, {"text": "x"})
+        return "done"
+
+    @server.tool(structured_output=False)
+    async def bounce(context: Context, to: str, back: str) -> str:
+        return text(await peer(context).call_tool(f"{to}__bounce", {"to": back, "back": to}))
+
+    @server.tool(structured_output=False)
+    async def names(context: Context) -> str:
+        return " ".join(tool.name for tool in await peer(context).list_tools())
+
+    return server
+
+
+# --- grants
+
+
+@every_era
+async def test_what_is_not_granted_is_neither_listed_nor_called(switchboard: Switchboard, era: Era) -> None:
+    granted = link(caller(), grants=["demo__e*", "free"])
+    async with switchboard(caller=granted, demo=demo(), free=demo(), hidden=demo(), era=era) as board:
+        tools = " ".join(f"free__{tool}" for tool in ("echo", "keys", "steps", "fail", "sleep"))
+        assert text(await board.call("caller__names")) == f"demo__echo {tools}"
+        assert text(await board.call("caller__ask", tool="demo__echo", arguments={"text": "hi"})) == "hi"
+        for tool in ("demo__keys", "hidden__echo"):
+            assert text(await board.call("caller__ask", tool=tool)) == (
+                f'-32602 {tool!r} is not granted to caller (granted peers: demo, free) {{"reason": "not-granted"}}'
+            )
+    assert not any(frame.message.method == "tools/list" for frame in board.log.on("hidden"))
+
+
+async def test_no_grants_are_none_at_all(switchboard: Switchboard) -> None:
+    async with switchboard(caller=link(caller(), grants=[]), demo=demo()) as board:
+        assert text(await board.call("caller__names")) == ""
+        assert "granted peers: none" in text(await board.call("caller__ask", tool="demo__echo"))
+
+
+def test_grants_that_are_one_text_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"give a list of patterns, as in grants=\['demo'\]"):
+        link(demo(), grants="demo")
+
+
+# --- caps
+
+
+@every_era
+async def test_a_cycle_is_stopped_at_the_hop_cap_and_named(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(agent=caller(), code=caller(), era=era) as board:
+        with pytest.raises(MCPError, match="this route has used up its 32 hops in the cycle agent > code > agent: ") as refusal:
+            await board.call("agent__bounce", to="code", back="agent")
+    data = cast("Mapping[str, object]", refusal.value.error.data)
+    assert (refusal.value.code, data["reason"], data["limit"], data["value"]) == (-32602, "limit", "hops", 32)
+    assert data["route"] == ["host", *["agent", "code"] * 16, "agent"]
+    assert data["cycle"] == "agent > code > agent"
+    assert len([hop for hop in board.routes.walk() if not hop.refused]) == 32
+
+
+@every_era
+async def test_a_route_has_a_cap_on_its_calls(switchboard: Switchboard, era: Era, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trail, "CALL_CAP", 4)
+    async with switchboard(caller=caller(), demo=demo(), era=era) as board:
+        await board.call("caller__again", tool="demo__echo", times=4)
+        with pytest.raises(MCPError, match=r"this route has used up its 4 calls: host > caller > demo"):
+            await board.call("caller__again", tool="demo__echo", times=5)
+    assert board.routes == ["host > caller > demo x4"] * 2
+
+
+# --- budget and deadline
+
+
+@every_era
+async def test_each_hop_is_told_what_is_left(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(first=caller(), second=caller(), demo=demo(), era=era) as board:
+        arguments: dict[str, object] = {"tool": "demo__echo", "arguments": {"text": ""}}
+        await board.options(timeout=30).call("first__ask", tool="second__ask", arguments=arguments)
+    calls = {
+        name: next(f for f in board.log.on(name) if f.message.method == "tools/call") for name in ("first", "second", "demo")
+    }
+    assert "dev.mcpsym/budget" not in calls["first"].message.meta
+    budgets = [cast("Mapping[str, int]", calls[name].message.meta["dev.mcpsym/budget"]) for name in ("second", "demo")]
+    assert [(budget["hops"], budget["calls"]) for budget in budgets] == [(30, 999), (29, 998)]
+    assert 30_000 >= budgets[0]["deadlineMs"] >= budgets[1]["deadlineMs"] > 0
+
+
+async def test_the_deadline_ends_a_hop_whose_caller_does_not_cancel_it(
+    switchboard: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "DEADLINE_GRACE", 0.05)
+
+    async def play(wire: Wire) -> None:
+        await wire.hear_request("tools/call")
+        await wire.say('{"jsonrpc":"2.0","id":0,"method":"tools/call","params":{"name":"demo__sleep"}}')
+
+    async with switchboard(stubborn=ScriptedServer(play), demo=demo()) as board:
+        with pytest.raises(AnswerTimeout):
+            await board.options(timeout=0.2).call("stubborn__x")
+        await until(lambda: any(frame.message.method == "notifications/cancelled" for frame in board.log.on("demo")))
+
+
+# --- whose request it is
+
+
+async def ask_twice(board: AsyncBoard) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(board.call, "odd__a")
+        tasks.start_soon(board.call, "odd__b")
+
+
+def asking(meta: str) -> tuple[ScriptedServer, list[dict[str, object]]]:
+    """A server that asks for a tool and a list while it handles two requests, and what it is answered."""
+    heard: list[dict[str, object]] = []
+
+    async def play(wire: Wire) -> None:
+        requests = [await wire.hear_request("tools/call") for _ in range(2)]
+        named = meta.replace("FIRST", json.dumps(requests[0].id))
+        call = f'{{"name":"demo__echo","arguments":{{"text":"hi"}},"_meta":{{{named}}}}}'
+        for method, params in (("tools/call", call), ("tools/list", "{}")):
+            await wire.say(f'{{"jsonrpc":"2.0","id":0,"method":"{method}","params":{params}}}')
+            heard.append((await wire.hear()).model_dump())
+        for request in requests:
+            await wire.answer(request, '{"content":[]}')
+
+    return ScriptedServer(play), heard
+
+
+async def test_a_call_that_may_be_for_either_of_two_requests_is_refused_and_a_list_is_not(switchboard: Switchboard) -> None:
+    server, heard = asking("")
+    async with switchboard(odd=server, demo=demo()) as board:
+        await ask_twice(board)
+    error = cast("Mapping[str, object]", heard[0]["error"])
+    assert (error["code"], error["data"]) == (-32602, {"reason": "ambiguous"})
+    assert "odd handles several requests, and nothing tells which one this tools/call is for" in str(error["message"])
+    assert "result" in heard[1]
+
+
+async def test_a_call_that_names_its_cause_goes_through(switchboard: Switchboard) -> None:
+    server, heard = asking('"dev.mcpsym/cause":FIRST')
+    async with switchboard(odd=server, demo=demo()) as board:
+        await ask_twice(board)
+    assert "result" in heard[0]
+    assert sorted([hop.callee for hop in root.children] for root in board.routes) == [[], ["demo"]]
+
+
+async def test_a_call_for_a_request_that_is_over_is_refused(switchboard: Switchboard) -> None:
+    heard: list[dict[str, object]] = []
+
+    async def play(wire: Wire) -> None:
+        request = await wire.hear_request("tools/call")
+        await wire.answer(request, '{"content":[]}')
+        params = f'{{"name":"demo__echo","_meta":{{"dev.mcpsym/cause":{json.dumps(request.id)}}}}}'
+        await wire.say(f'{{"jsonrpc":"2.0","id":0,"method":"tools/call","params":{params}}}')
+        heard.append((await wire.hear()).model_dump())
+
+    async with switchboard(odd=ScriptedServer(play), demo=demo()) as board:
+        await board.call("odd__x")
+        await until(lambda: bool(heard))
+    assert cast("Mapping[str, object]", heard[0]["error"])["data"] == {"reason": "over"}
+    assert not any(frame.message.method == "tools/call" for frame in board.log.on("demo"))
+
+
+# --- size
+
+
+@pytest.mark.parametrize("eras", [["handshake"], ["modern"], ["handshake", "modern"]], ids="-".join)
+async def test_ten_hops_are_one_route(switchboard: Switchboard, eras: list[Era]) -> None:
+    names = [f"s{number}" for number in range(10)]
+    links: dict[str, object] = {name: link(caller(), era=eras[i % len(eras)]) for i, name in enumerate(names[:-1])}
+    arguments: Mapping[str, object] = {"text": "deep"}
+    tool = f"{names[-1]}__echo"
+    for name in reversed(names[1:-1]):
+        tool, arguments = f"{name}__ask", {"tool": tool, "arguments": arguments}
+    async with switchboard(era=None, **links, s9=demo()) as board:
+        assert text(await board.call("s0__ask", tool=tool, arguments=arguments)) == "deep"
+    assert board.routes == " > ".join(["host", *names])
+    assert board.findings == ()
+
+
+async def test_fifty_servers_are_listed_and_called(switchboard: Switchboard) -> None:
+    servers = {f"s{number}": demo() for number in range(50)}
+    async with switchboard(era=None, caller=caller(), **servers) as board:
+        listed = text(await board.call("caller__names")).split()
+        assert listed == [f"{name}__{tool}" for name in servers for tool in ("echo", "keys", "steps", "fail", "sleep")]
+        for name in servers:
+            assert text(await board.call("caller__ask", tool=f"{name}__echo", arguments={"text": name})) == name
+
+
+@every_era
+async def test_a_hundred_routes_at_once_do_not_wait_for_each_other(switchboard: Switchboard, era: Era) -> None:
+    done: list[str] = []
+
+    async def go(board: AsyncBoard, number: int) -> None:
+        done.append(text(await board.call("agent__run", task=f"say '{number}' with the echo tool")))
+
+    async with switchboard(agent=agent(), code=code_mode(), everything=everything(), era=era) as board:
+        with anyio.fail_after(50):
+            async with anyio.create_task_group() as tasks:
+                for number in range(100):
+                    tasks.start_soon(go, board, number)
+    assert sorted(done) == sorted(f"Echo: {number}" for number in range(100))
+    assert [str(hop.children[0].children[0].callee) for hop in board.routes] == ["everything"] * 100
