@@ -1,9 +1,9 @@
 """Take one raw call to its final result, whatever rounds the modern era puts in between.
 
-A modern server may end a leg of `tools/call` with calls for its client to make: the link drives it. It may answer `input_required` (2026-07-28, multi-round-trip requests): the host answers what it asks, and the call is sent
-again with the answers and the server's `requestState`, byte for byte. A modern HTTP server may want arguments mirrored into headers: it
-then says so with -32020, and the call is sent again with them. One time limit covers all rounds. Pinned by
-`tests/switchboard/test_invoke.py`.
+A modern server may end a leg of `tools/call` with calls for its client to make; the link drives those. It may answer
+`input_required` (2026-07-28, multi-round-trip requests): the host answers what it asks, and the call is sent again with the answers and
+the server's `requestState`, byte for byte. A modern HTTP server may want arguments mirrored into headers: it then says so with -32020,
+and the call is sent again with them. One time limit covers all rounds. Pinned by `tests/switchboard/test_invoke.py`.
 """
 
 from __future__ import annotations

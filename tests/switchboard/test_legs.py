@@ -80,6 +80,8 @@ async def test_a_chain_of_two_hops_is_one_route_whatever_era_each_link_speaks(
     assert board.routes == "host > agent > code > everything"
     evidence = {"handshake": "meta", "modern": "continuation"}
     assert [hop.evidence for hop in board.routes.walk()] == ["routed", evidence[eras[0]], evidence[eras[1]]]
+    recorded = {"handshake": "routed", "modern": "continuation"}
+    assert {cause.evidence for cause in board.log.causes} == {recorded[era] for era in eras[:2]}
 
 
 @pytest.mark.parametrize("transport", ["memory", "http", "stdio", "sockets"])

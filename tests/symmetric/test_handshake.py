@@ -98,10 +98,10 @@ async def test_a_handler_lists_and_calls_the_tools_of_its_client(
 
 
 @every_server
-async def test_a_modern_client_is_not_symmetric_by_mirrored_requests(switchboard: Switchboard, make: type[object]) -> None:
+async def test_a_modern_server_without_the_extension_says_what_it_lacks(switchboard: Switchboard, make: type[object]) -> None:
     async with switchboard(uses=link(make(), era="modern"), demo=demo()) as board:
         told = text(await board.call("uses__go"))
-    assert told.startswith("-32021 the client did not declare dev.mcpsym/symmetric")
+    assert told.startswith("-32021 in the modern era calls travel in legs of tools/call, on a server with symmetric.Extension")
     assert told.endswith('{"requiredCapabilities": {"extensions": {"dev.mcpsym/symmetric": {"tools": {}}}}}')
 
 
