@@ -14,6 +14,7 @@ and `tests/transport/test_http_odd.py`.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -29,6 +30,7 @@ from pytest_mcpsym.transport.http_exchange import LINGER, Body, Endpoint, Exchan
 from pytest_mcpsym.transport.sse import EventDecoder
 from pytest_mcpsym.transport.tap import Tap, Undelivered
 from pytest_mcpsym.wire.frame import Envelope, Frame, Message, id_text, parse
+from pytest_mcpsym.wire.redact import Redactor
 
 __all__ = ["CLOSE_TIMEOUT", "RETRY_DELAY", "TIMEOUT", "HTTPChannel", "open_http"]
 
@@ -53,6 +55,13 @@ _VERSION_HEADER: Final = "mcp-protocol-version"
 _SESSION_HEADER: Final = "mcp-session-id"
 _VERSION_KEY: Final = "io.modelcontextprotocol/protocolVersion"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+
+def _redact_urls(record: logging.LogRecord) -> bool:
+    """Take credentials out of the URLs that httpx2 logs at INFO; drops nothing."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(Redactor().text(str(value)) if isinstance(value, httpx2.URL) else value for value in record.args)
+    return True
 
 
 class HTTPChannel:
@@ -405,6 +414,7 @@ async def open_http(
     Yields:
         The channel. Failures of single requests come out of `receive` as `Undelivered`.
     """
+    logging.getLogger("httpx2").addFilter(_redact_urls)  # Adding the same filter again changes nothing.
     parsed = httpx2.URL(url)
     client = httpx2.AsyncClient(
         transport=transport,

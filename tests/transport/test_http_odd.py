@@ -374,3 +374,13 @@ async def test_what_is_sent_in_sequence_arrives_in_sequence(log: WireLog) -> Non
         for data in wanted:
             await channel.send(data)
     assert seen == wanted
+
+
+async def test_what_httpx_logs_of_a_url_holds_no_credentials(log: WireLog, caplog: pytest.LogCaptureFixture) -> None:
+    url = "http://127.0.0.1:8000/mcp?api_key=k3y-k3y-k3y"
+    with caplog.at_level("INFO", logger="httpx2"):
+        async with asgi_transport(replying(404)) as transport, open_http(url, Tap(log, "peer"), transport=transport) as channel:
+            await channel.send(b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+            await undelivered(channel, 1)
+    assert "127.0.0.1:8000/mcp" in caplog.text
+    assert "k3y-k3y-k3y" not in caplog.text
