@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from pytest_mcpsym.wire.extension import BUDGET_KEY, CAUSE_KEY, CONTINUE, TRACE_KEYS, USAGE_KEY
+
 __all__ = [
     "BUDGET_KEY",
     "CALLS",
@@ -52,22 +54,10 @@ MIRRORED: Final = frozenset(
 CALLS: Final = "dev.mcpsym/calls"
 """The `resultType` of a leg of `tools/call` that ends with calls for the client to make (modern era)."""
 
-CONTINUE: Final = "dev.mcpsym/continue"
-"""The request that brings the answers and begins the next leg (modern era)."""
-
 CANCEL: Final = "dev.mcpsym/cancel"
 """The request which says that nobody will continue (modern era)."""
 
-CAUSE_KEY: Final = "dev.mcpsym/cause"
-"""Key in a mirrored request's `_meta`: the id of the request being handled, with its JSON type."""
-
-BUDGET_KEY: Final = "dev.mcpsym/budget"
-"""Key in a request's `_meta`: what the call may still spend."""
-
-USAGE_KEY: Final = "dev.mcpsym/usage"
-"""Key in a result's `_meta`: what the call has spent."""
-
-FORWARDED_META: Final = ("traceparent", "tracestate", "baggage")
+FORWARDED_META: Final = TRACE_KEYS
 """The keys of `_meta` that are carried from hop to hop; all others stay on the link they arrived on."""
 
 SEPARATOR: Final = "__"

@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, cast
 
+from pytest_mcpsym.wire.extension import BUDGET_KEY, CAUSE_KEY, TRACE_KEYS, USAGE_KEY
 from pytest_mcpsym.wire.frame import parse
 from pytest_mcpsym.wire.sensitive import PLACEHOLDER
 from pytest_mcpsym.wire.splice import Path, pretty
@@ -46,12 +47,10 @@ __all__ = [
 
 _VOLATILE: Final = frozenset([
     "progressToken",
-    "traceparent",
-    "tracestate",
-    "baggage",
-    "dev.mcpsym/budget",
-    "dev.mcpsym/cause",
-    "dev.mcpsym/usage",
+    *TRACE_KEYS,
+    BUDGET_KEY,
+    CAUSE_KEY,
+    USAGE_KEY,
     "io.modelcontextprotocol/clientInfo",
 ])  # fmt: skip  # one line for each reads as the list that it is
 _STATES: Final = ("requestState", "continuation")

@@ -30,6 +30,7 @@ from dataclasses import replace
 from typing import Final, cast
 
 from pytest_mcpsym.wire.exchange import Exchange, opposite, token_text
+from pytest_mcpsym.wire.extension import BUDGET_KEY, CAUSE_KEY, CONTINUE, TRACE_KEYS
 from pytest_mcpsym.wire.frame import Envelope, Frame, Message
 from pytest_mcpsym.wire.log import Cause, Entry, Note, WireLog
 from pytest_mcpsym.wire.order import Identities, canonical
@@ -39,7 +40,6 @@ __all__ = ["normalise"]
 
 _Path = tuple[str | int, ...]
 
-_TRACE: Final = ("traceparent", "tracestate", "baggage")
 _DROPPED: Final = frozenset({
     "date", "content-length", "user-agent", "server", "connection", "accept-encoding", "transfer-encoding",
 })  # fmt: skip  # one line reads as the list that it is
@@ -49,8 +49,6 @@ _TASK_METHODS: Final = frozenset({"tasks/get", "tasks/result", "tasks/cancel", "
 _TASK_FIELDS: Final = (("taskId", "task"), ("createdAt", "time"), ("lastUpdatedAt", "time"))
 _SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
 _RELATED_TASK: Final = "io.modelcontextprotocol/related-task"
-_CAUSE: Final = "dev.mcpsym/cause"
-_BUDGET: Final = "dev.mcpsym/budget"
 
 
 def _at(value: object, path: _Path) -> object:
@@ -85,7 +83,7 @@ def _kinds(message: Message, asked: str | None) -> Iterator[tuple[_Path, str]]:
     root = "result" if message.kind == "result" else "params"
     meta = (root, "_meta")
     if message.meta:
-        for key in _TRACE:
+        for key in TRACE_KEYS:
             yield (*meta, key), "trace"
         yield (*meta, _RELATED_TASK, "taskId"), "task"
     if root == "result":
@@ -120,7 +118,7 @@ def _kinds_of_result(message: Message, asked: str | None) -> Iterator[tuple[_Pat
         if asked in ("resources/list", "resources/templates/list"):
             for index in _indexes(message.result.get(name)):
                 yield ("result", name, index, "annotations", "lastModified"), "time"
-    if asked in ("tools/call", "sampling/createMessage", "tasks/result", "dev.mcpsym/continue"):
+    if asked in ("tools/call", "sampling/createMessage", "tasks/result", CONTINUE):
         yield from _kinds_of_content(message, ("result", "content"))
     if asked == "prompts/get":
         yield from _kinds_of_messages(message, ("result", "messages"))
@@ -197,8 +195,8 @@ class _Normaliser:
         root = "result" if message.kind == "result" else "params"
         for path, number in (*self._own(frame, owner), *self._references(frame, root)):
             put(path, number)
-        if isinstance(_at(message.meta, (_BUDGET, "deadlineMs")), (int, float)):
-            put((root, "_meta", _BUDGET, "deadlineMs"), "<ms>")
+        if isinstance(_at(message.meta, (BUDGET_KEY, "deadlineMs")), (int, float)):
+            put((root, "_meta", BUDGET_KEY, "deadlineMs"), "<ms>")
         for path, kind in _kinds(message, None if owner is None else owner.method):
             value = _at(message.value, path)
             if isinstance(value, str):
@@ -228,7 +226,7 @@ class _Normaliser:
 
     def _references(self, frame: Frame, root: str) -> Iterator[tuple[_Path, int | str]]:
         """Yield the members of a server's `_meta` that name a request of the host by its id, with what they become."""
-        for key in (_CAUSE, _SUBSCRIPTION):
+        for key in (CAUSE_KEY, _SUBSCRIPTION):
             ident = token_text(frame.message.meta.get(key))
             if ident is None or frame.direction == "to-server":
                 continue
@@ -251,7 +249,7 @@ class _Normaliser:
             return self._numbers.placeholder("session", value)
         if name == "last-event-id":
             return self._numbers.placeholder("event", value)
-        if name in _TRACE:
+        if name in TRACE_KEYS:
             return self._numbers.placeholder("trace", value)
         return _PORT.sub(":<port>", value) if name in _WITH_PORT else value
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Final, cast, overload
 
 from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate, token_text
+from pytest_mcpsym.wire.extension import CAUSE_KEY, CONTINUE
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import Cause, Entry, Evidence, Note
 from pytest_mcpsym.wire.shape import Forest, RouteSyntaxError, Shapes, difference, draw, merged, parse_forest, rows, text
@@ -38,9 +39,6 @@ ROUTED: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
 
 LINK_OWNED: Final = frozenset({"ping", "roots/list"})
 """Requests of a server that belong to its link and are sent for nothing: some servers send them at any time."""
-
-CAUSE_KEY: Final = "dev.mcpsym/cause"
-CONTINUE: Final = "dev.mcpsym/continue"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
