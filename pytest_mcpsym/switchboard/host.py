@@ -7,7 +7,8 @@ Pinned by `tests/switchboard/test_host.py`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import Final, Generic, TypeVar, cast
 
 from mcp.client.session import ClientRequestContext
@@ -37,24 +38,28 @@ _Asked = TypeVar("_Asked")
 _Given = TypeVar("_Given")
 
 Message = CreateMessageResult | CreateMessageResultWithTools
-ModelTurn = str | Message | Callable[[CreateMessageRequestParams], "str | Message"]
-UserTurn = str | dict[str, object] | ElicitResult | Callable[[ElicitRequestParams], "str | dict[str, object] | ElicitResult"]
+ModelTurn = str | Message | Callable[[CreateMessageRequestParams], "str | Message | Awaitable[str | Message]"]
+_Said = str | dict[str, object] | ElicitResult
+UserTurn = _Said | Callable[[ElicitRequestParams], "_Said | Awaitable[_Said]"]
 
 
 class _Script(Generic[_Asked, _Given]):
     """Turns that are taken in order, each once."""
 
     def __init__(self) -> None:
-        self._turns: deque[_Given | Callable[[_Asked], _Given]] = deque()
+        self._turns: deque[_Given | Callable[[_Asked], _Given | Awaitable[_Given]]] = deque()
 
-    def take(self, asked: _Asked) -> _Given | None:
-        """Return the next turn, computed from what was asked if it is a function; `None` when none is left."""
+    async def take(self, asked: _Asked) -> _Given | None:
+        """Return the next turn, computed from what was asked if it is a plain or async function; `None` when none is left."""
         if not self._turns:
             return None
         turn = self._turns.popleft()
-        return cast("Callable[[_Asked], _Given]", turn)(asked) if callable(turn) else turn
+        if not callable(turn):
+            return turn
+        given = cast("Callable[[_Asked], _Given | Awaitable[_Given]]", turn)(asked)
+        return await cast("Awaitable[_Given]", given) if isawaitable(given) else cast("_Given", given)
 
-    def add(self, *turns: _Given | Callable[[_Asked], _Given]) -> None:
+    def add(self, *turns: _Given | Callable[[_Asked], _Given | Awaitable[_Given]]) -> None:
         self._turns.extend(turns)
 
 
@@ -68,8 +73,8 @@ class Model:
         """Add answers to `sampling/createMessage`.
 
         Args:
-            turns: Text, a `CreateMessageResult`, a `CreateMessageResultWithTools`, or a function from the request's params to one of
-                these.
+            turns: Text, a `CreateMessageResult`, a `CreateMessageResultWithTools`, or a function, plain or async, from the
+                request's params to one of these: a real model can sit behind it.
 
         Example:
             ```python
@@ -78,9 +83,9 @@ class Model:
         """
         self._turns.add(*turns)
 
-    def answer(self, params: CreateMessageRequestParams) -> Message | ErrorData:
+    async def answer(self, params: CreateMessageRequestParams) -> Message | ErrorData:
         """Return the next turn as a result."""
-        turn = self._turns.take(params)
+        turn = await self._turns.take(params)
         if turn is None:
             return _unscripted("sampling/createMessage", "board.model.script('an answer')")
         if isinstance(turn, str):
@@ -101,7 +106,7 @@ class User:
 
         Args:
             turns: A dict accepts with that content, `"accept"`, `"decline"` and `"cancel"` do that without, an `ElicitResult` is sent as
-                it is, a function gets the request's params and returns one of these.
+                it is, a function, plain or async, gets the request's params and returns one of these.
 
         Raises:
             UsageError: A text is none of the three actions.
@@ -113,9 +118,9 @@ class User:
                 )
         self._turns.add(*turns)
 
-    def answer(self, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+    async def answer(self, params: ElicitRequestParams) -> ElicitResult | ErrorData:
         """Return the next turn as a result."""
-        turn = self._turns.take(params)
+        turn = await self._turns.take(params)
         if turn is None:
             return _unscripted("elicitation/create", "board.user.script({'field': 'value'})")
         if isinstance(turn, dict):
@@ -141,22 +146,22 @@ class Host:
 
     async def sample(self, context: ClientRequestContext, params: CreateMessageRequestParams) -> Message | ErrorData:
         """Answer `sampling/createMessage`."""
-        return self.model.answer(params)
+        return await self.model.answer(params)
 
     async def elicit(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
         """Answer `elicitation/create`."""
-        return self.user.answer(params)
+        return await self.user.answer(params)
 
     async def list_roots(self, context: ClientRequestContext) -> ListRootsResult:
         """Answer `roots/list`."""
         return self._roots()
 
-    def answer(self, request: InputRequest) -> Message | ElicitResult | ListRootsResult | ErrorData:
+    async def answer(self, request: InputRequest) -> Message | ElicitResult | ListRootsResult | ErrorData:
         """Answer what a modern server asks in the middle of a call (`input_required`)."""
         if isinstance(request, CreateMessageRequest):
-            return self.model.answer(request.params)
+            return await self.model.answer(request.params)
         if isinstance(request, ElicitRequest):
-            return self.user.answer(request.params)
+            return await self.user.answer(request.params)
         return self._roots()
 
     def _roots(self) -> ListRootsResult:

@@ -91,7 +91,12 @@ async def invoke(
                 return await link.drive(answer, trail, lambda: limit.left, on_progress)
         if answer.member == "error" or find(answer.body, ("resultType",)) != b'"input_required"':
             return answer
-        current = _with_answers(params, answer.body, _ask(link, host, answer))
+        answers = None
+        with anyio.move_on_after(limit.left):
+            answers = await _ask(link, host, answer)
+        if answers is None:
+            raise AnswerTimeout(link.name, method, timeout, answer.frame.seq)
+        current = _with_answers(params, answer.body, answers)
     raise MCPError(INVALID_REQUEST, f"{link.name} asked for input more than {MAX_ROUNDS} times for one {method}")
 
 
@@ -149,7 +154,7 @@ async def pages(
     raise MCPError(INVALID_REQUEST, f"{link.name} answered {method} with more than {MAX_PAGES} pages")
 
 
-def _ask(link: Link, host: Host, answer: Answer) -> dict[str, object]:
+async def _ask(link: Link, host: Host, answer: Answer) -> dict[str, object]:
     try:
         asked = InputRequiredResult.model_validate(parse_json(answer.body), by_name=False)
     except ValidationError as error:
@@ -158,7 +163,7 @@ def _ask(link: Link, host: Host, answer: Answer) -> dict[str, object]:
         ) from None
     answers: dict[str, object] = {}
     for key, request in (asked.input_requests or {}).items():
-        given = host.answer(request)
+        given = await host.answer(request)
         if isinstance(given, ErrorData):
             raise MCPError.from_error_data(given)
         answers[key] = given.model_dump(by_alias=True, mode="json", exclude_none=True)

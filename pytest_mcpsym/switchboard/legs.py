@@ -70,7 +70,7 @@ async def drive(
         params = find(leg.body, ("calls", key, "params")) or b"{}"
         try:
             if method in _HOSTS_OWN:
-                return _ask(host, method, params)
+                return await _ask(host, method, params)
             return await serve(link, Asked(leg.frame, method, params, trail, in_leg=True))
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the answer to this call alone
             return error_member(error)
@@ -136,12 +136,13 @@ async def _perform(leg: Answer, calls: Mapping[str, str], one: Callable[[Answer,
     return b"{" + b",".join(dumps(key) + b":{" + member + b"}" for key, member in members.items()) + b"}"
 
 
-def _ask(host: Host, method: str, params: bytes) -> bytes:
+async def _ask(host: Host, method: str, params: bytes) -> bytes:
     request = cast("dict[str, object]", {"method": method, "params": json.loads(params)})
     try:
-        given = host.answer(_REQUEST.validate_python(request, by_name=False))
+        asked = _REQUEST.validate_python(request, by_name=False)
     except ValidationError as error:
         raise MCPError(-32602, f"malformed params of {method}: {error.errors()[0]['msg']}") from None
+    given = await host.answer(asked)
     if isinstance(given, ErrorData):
         raise MCPError.from_error_data(given)
     return b'"result":' + dumps(given.model_dump(by_alias=True, mode="json", exclude_none=True))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+import anyio
+import anyio.lowlevel
 import pytest
 from mcp import MCPError
 from mcp.server.mcpserver import Context, MCPServer
@@ -20,10 +22,12 @@ from mcp_types import (
 from pydantic import BaseModel
 
 from pytest_mcpsym import link
-from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.errors import AnswerTimeout, UsageError
 from pytest_mcpsym.plugin import Switchboard
 from pytest_mcpsym.switchboard.host import Host
-from pytest_mcpsym.switchboard.target import Transport
+from pytest_mcpsym.switchboard.target import Era, Transport
+from pytest_mcpsym.symmetric import Extension, peer
+from tests.switchboard.servers import ScriptedServer, Wire
 
 # The server's side of sampling and roots is deprecated since the modern era, and there for the handshake era.
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")]
@@ -83,6 +87,52 @@ async def test_turns_of_the_model_are_used_in_order(switchboard: Switchboard, tr
     async with switchboard(curious=link(curious(), transport=transport)) as board:
         board.model.script("first", shout, whole)
         assert [text(await board.call("curious__sample", text="a")) for _ in range(3)] == ["first", "A", "whole"]
+
+
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+@every_transport
+async def test_an_async_function_may_stand_behind_model_and_user(
+    switchboard: Switchboard, transport: Transport, era: Era
+) -> None:
+    sym = Extension()
+    server = MCPServer("asking", log_level="WARNING", extensions=[sym], lifespan=sym.lifespan())
+
+    @server.tool(structured_output=False)
+    async def ask(context: Context) -> str:
+        client = peer(context)
+        question = SamplingMessage(role="user", content=TextContent(type="text", text="why?"))
+        sampled = await client.create_message([question], max_tokens=5)
+        elicited = await client.elicit("who?", {"type": "object", "properties": {"name": {"type": "string"}}})
+        return f"{cast('TextContent', sampled.content).text} {elicited.content}"
+
+    async def model(params: CreateMessageRequestParams) -> str:
+        await anyio.lowlevel.checkpoint()
+        return shout(params)
+
+    async def user(params: ElicitRequestParams) -> dict[str, object]:
+        await anyio.lowlevel.checkpoint()
+        return {"name": params.message}
+
+    async with switchboard(asking=link(server, transport=transport), era=era) as board:
+        board.model.script(model)
+        board.user.script(user)
+        assert text(await board.call("asking__ask")) == "WHY? {'name': 'who?'}"
+
+
+async def test_a_model_that_never_answers_is_given_up_at_the_calls_time_limit(switchboard: Switchboard) -> None:
+    async def model(params: CreateMessageRequestParams) -> str:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def play(wire: Wire) -> None:
+        call = await wire.hear_request("tools/call")
+        request = '{"method":"sampling/createMessage","params":{"messages":[],"maxTokens":1}}'
+        await wire.answer(call, f'{{"resultType":"input_required","inputRequests":{{"q":{request}}}}}')
+
+    async with switchboard(asking=ScriptedServer(play)) as board:
+        board.model.script(model)
+        with anyio.fail_after(30), pytest.raises(AnswerTimeout):
+            await board.options(timeout=0.1).call("asking__ask")
 
 
 @every_transport
