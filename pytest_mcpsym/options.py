@@ -18,6 +18,7 @@ __all__ = [
     "era_of",
     "expected_by_ini",
     "fail_on",
+    "limit",
     "seconds",
     "trace",
 ]
@@ -27,10 +28,12 @@ TRACES: Final = ("off", "on", "retain-on-failure")
 FAIL_ON: Final = ("error", "warning", "never")
 TIMEOUTS: Final = ("mcp_open_timeout", "mcp_call_timeout")
 MARKER: Final = (
-    "mcp(expect=[...], era=...): findings that this test expects, as patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', "
-    "and the protocol era of its links: handshake, modern or both"
+    "mcp(expect=[...], era=..., max_hops=..., max_calls=...): findings that this test expects, as patterns such as "
+    "'jsonrpc:unanswered' or 'weather:progress:*', the protocol era of its links (handshake, modern or both), and how many hops and "
+    "calls its routes may have"
 )
-KEYWORDS: Final = ("expect", "era")
+LIMITS: Final = ("max_hops", "max_calls")
+KEYWORDS: Final = ("expect", "era", *LIMITS)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -54,6 +57,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("mcp_trace", "when to write transcripts: off, on or retain-on-failure", default="retain-on-failure")
     parser.addini("mcp_open_timeout", "seconds that a server may take to start and to answer its first request", default="20")
     parser.addini("mcp_call_timeout", "seconds that an answer may take", default="60")
+    parser.addini("mcp_max_hops", "hops that a route may have from its first caller to its last callee", default="32")
+    parser.addini("mcp_max_calls", "calls that a route may have, all its branches together", default="1000")
 
 
 def check_ini(config: pytest.Config) -> None:
@@ -68,6 +73,8 @@ def check_ini(config: pytest.Config) -> None:
             raise pytest.UsageError(f"ini {name} = {value!r}: use {_or(choices)}")
     for name in TIMEOUTS:
         seconds(config, name)
+    for name in LIMITS:
+        limit(config, (), name)
     for pattern in expected_by_ini(config):
         wrong = check_pattern(pattern)
         if wrong:
@@ -84,6 +91,23 @@ def seconds(config: pytest.Config, name: str) -> float:
     if not 0 < value < float("inf"):
         raise pytest.UsageError(f"ini {name} = {text!r}: use a number of seconds above 0")
     return value
+
+
+def limit(config: pytest.Config, markers: Iterable[pytest.Mark], name: str) -> int:
+    """Return how many hops (`max_hops`) or calls (`max_calls`) a route may have.
+
+    Args:
+        config: Has ini.
+        markers: The test's `mcp` markers, the closest first.
+        name: Which limit.
+    """
+    for marker in markers:
+        if name in marker.kwargs:
+            return cast("int", marker.kwargs[name])
+    text = str(config.getini(f"mcp_{name}"))
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise pytest.UsageError(f"ini mcp_{name} = {text!r}: use a whole number above 0")
+    return int(text)
 
 
 def expected_by_ini(config: pytest.Config) -> list[str]:
@@ -135,6 +159,10 @@ def check_marker(marker: pytest.Mark) -> str:
             return f"@pytest.mark.mcp has no keyword {keyword!r}{hint} {valid}"
     if marker.kwargs.get("era", "both") not in ERAS:
         return f"@pytest.mark.mcp(era={marker.kwargs['era']!r}): use {_or(ERAS)}"
+    for name in LIMITS:
+        value = cast("object", marker.kwargs.get(name, 1))
+        if type(value) is not int or value < 1:
+            return f"@pytest.mark.mcp({name}={value!r}): use a whole number above 0"
     expected = cast("object", marker.kwargs.get("expect", []))
     if not isinstance(expected, (list, tuple)):
         return f"@pytest.mark.mcp(expect={expected!r}): use a list of patterns, as in expect=['jsonrpc:unanswered']"

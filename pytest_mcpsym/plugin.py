@@ -75,12 +75,15 @@ def switchboard(request: pytest.FixtureRequest, _mcp_era: Era) -> Switchboard:
     """
     from pytest_mcpsym.switchboard.opener import Opener
     from pytest_mcpsym.switchboard.settings import Settings
+    from pytest_mcpsym.switchboard.trail import Limits
 
     node = cast("pytest.Item", request.node)
+    hops, calls = (options.limit(request.config, node.iter_markers("mcp"), name) for name in ("max_hops", "max_calls"))
     settings = Settings(
         era=_mcp_era,
         open_timeout=options.seconds(request.config, "mcp_open_timeout"),
         call_timeout=options.seconds(request.config, "mcp_call_timeout"),
+        limits=Limits(hops, calls),
         test=node.nodeid,
         fail_on_findings=False,
     )

@@ -183,7 +183,7 @@ class Engine:
             params,
             meta=options.meta,
             timeout=limit,
-            trail=Trail.begin(HOST, link.name, seconds=limit),
+            trail=Trail.begin(HOST, link.name, seconds=limit, limits=self._settings.limits),
             on_progress=_reporting(options.progress),
         )
 

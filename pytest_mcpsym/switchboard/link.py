@@ -264,7 +264,7 @@ class Link:
             if not self.envelope and message.method != "initialize":
                 self.envelope = {key: known[key] for key in _ENVELOPE if key in known}
             if message.method in ROUTED:
-                trail = Trail.begin(HOST, self.name, seconds=self._settings.call_timeout)
+                trail = Trail.begin(HOST, self.name, seconds=self._settings.call_timeout, limits=self._settings.limits)
                 self._open.begin(id_text(message.id), OpenCall(data, trail, known.get("progressToken")))
         elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
             ident = id_text((message.params or {}).get("requestId"))
@@ -387,7 +387,7 @@ class Link:
     async def _answer_mirrored(self, frame: Frame) -> None:
         ident, method = str(frame.message.id), str(frame.message.method)
         try:
-            trail = self._open.origin(frame, seconds=self._settings.call_timeout)
+            trail = self._open.origin(frame, seconds=self._settings.call_timeout, limits=self._settings.limits)
             member = await self._serve(self, Asked(frame, method, find(frame.data, ("params",)) or b"{}", trail))
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the server's answer
             member = error_member(error)

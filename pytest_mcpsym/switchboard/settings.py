@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_mcpsym.switchboard.target import Era
+from pytest_mcpsym.switchboard.trail import Limits
 
 __all__ = ["Settings"]
 
@@ -17,6 +18,7 @@ class Settings:
         era: Era of links that name none.
         open_timeout: Seconds that a server may take to start and to answer the first request.
         call_timeout: Seconds that an answer may take, unless a call says otherwise.
+        limits: What a route may spend.
         test: Name of the test that the board belongs to, `None` outside pytest.
         fail_on_findings: Whether closing raises on unexpected findings (outside pytest; inside, the plugin judges after the test).
     """
@@ -24,5 +26,6 @@ class Settings:
     era: Era = "handshake"
     open_timeout: float = 20.0
     call_timeout: float = 60.0
+    limits: Limits = field(default_factory=Limits)
     test: str | None = None
     fail_on_findings: bool = True

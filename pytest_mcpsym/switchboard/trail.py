@@ -19,13 +19,7 @@ from pytest_mcpsym.symmetric.names import CAUSE_KEY
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.log import WireLog
 
-__all__ = ["CALL_CAP", "DEADLINE_GRACE", "HOP_CAP", "OpenCall", "OpenCalls", "Trail", "Unclear"]
-
-HOP_CAP: Final = 32
-"""Hops from the first caller of a route to its last callee."""
-
-CALL_CAP: Final = 1_000
-"""Hops of one route, side by side or one below the other."""
+__all__ = ["DEADLINE_GRACE", "Limits", "OpenCall", "OpenCalls", "Trail", "Unclear"]
 
 DEADLINE_GRACE: Final = 1.0
 """Seconds that a hop may outlast its route's deadline, so that the cancellation from above reaches its server first."""
@@ -38,9 +32,23 @@ _REMEMBERED: Final = 10_000
 """Requests of one link whose end is remembered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one route may spend, beside its time.
+
+    Attributes:
+        hops: Hops from its first caller to its last callee.
+        calls: Hops, side by side or one below the other.
+    """
+
+    hops: int = 32
+    calls: int = 1_000
+
+
 @dataclass(slots=True)
 class _Ledger:
     deadline: float
+    limits: Limits
     calls: int = 0
 
 
@@ -57,9 +65,9 @@ class Trail:
     ledger: _Ledger
 
     @classmethod
-    def begin(cls, *path: str, seconds: float) -> Trail:
-        """Begin a route: its first caller, with its callee if there is one yet, and its time limit."""
-        return cls(path, _Ledger(anyio.current_time() + seconds))
+    def begin(cls, *path: str, seconds: float, limits: Limits) -> Trail:
+        """Begin a route: its first caller, with its callee if there is one yet, its time limit and its other limits."""
+        return cls(path, _Ledger(anyio.current_time() + seconds, limits))
 
     @property
     def left(self) -> float:
@@ -72,10 +80,11 @@ class Trail:
         Raises:
             MCPError: A limit is reached; `data` has its name, its value and the route so far.
         """
-        if len(self.path) > HOP_CAP:
-            raise self._over("hops", HOP_CAP, callee)
-        if self.ledger.calls >= CALL_CAP:
-            raise self._over("calls", CALL_CAP, callee)
+        limits = self.ledger.limits
+        if len(self.path) > limits.hops:
+            raise self._over("hops", limits.hops, callee)
+        if self.ledger.calls >= limits.calls:
+            raise self._over("calls", limits.calls, callee)
         if self.left == 0:
             raise self._over("deadline", 0, callee)
         self.ledger.calls += 1
@@ -85,8 +94,8 @@ class Trail:
         """Return what is left, as it is stamped on the request."""
         return {
             "deadlineMs": int(self.left * 1000),
-            "hops": HOP_CAP - len(self.path) + 1,
-            "calls": CALL_CAP - self.ledger.calls,
+            "hops": self.ledger.limits.hops - len(self.path) + 1,
+            "calls": self.ledger.limits.calls - self.ledger.calls,
         }
 
     def _over(self, limit: str, value: int, callee: str) -> MCPError:
@@ -143,7 +152,7 @@ class OpenCalls:
             self._over.append(ident)
         return call
 
-    def origin(self, asking: Frame, *, seconds: float) -> Trail | Unclear:
+    def origin(self, asking: Frame, *, seconds: float, limits: Limits) -> Trail | Unclear:
         """Return the route that a server's request goes on with: by `meta`, then `stream`, then as the sole one.
 
         A server that asks while it handles nothing begins a route of its own.
@@ -151,6 +160,7 @@ class OpenCalls:
         Args:
             asking: The server's request.
             seconds: Time limit of a route that begins here.
+            limits: Its other limits.
         """
         cause = asking.message.meta.get(CAUSE_KEY)
         named = id_text(cause) if isinstance(cause, (str, int)) else ""
@@ -163,7 +173,7 @@ class OpenCalls:
             call = next(iter(self._open.values()))
         if call is not None:
             return call.trail
-        return "ambiguous" if self._open else Trail.begin(self._link, seconds=seconds)
+        return "ambiguous" if self._open else Trail.begin(self._link, seconds=seconds, limits=limits)
 
     def _on_stream(self, exchange: int) -> OpenCall | None:
         mine = {id(call.data): call for call in self._open.values()}

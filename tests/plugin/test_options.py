@@ -24,6 +24,10 @@ TEST = "def test_it(switchboard): pass\n"
         ("mcp_call_timeout = 0", "ini mcp_call_timeout = '0': use a number of seconds above 0"),
         ("mcp_call_timeout = nan", "ini mcp_call_timeout = 'nan': use a number of seconds above 0"),
         ("mcp_call_timeout = inf", "ini mcp_call_timeout = 'inf': use a number of seconds above 0"),
+        ("mcp_max_hops = 0", "ini mcp_max_hops = '0': use a whole number above 0"),
+        ("mcp_max_hops = -3", "ini mcp_max_hops = '-3': use a whole number above 0"),
+        ("mcp_max_calls = 1.5", "ini mcp_max_calls = '1.5': use a whole number above 0"),
+        ("mcp_max_calls = many", "ini mcp_max_calls = 'many': use a whole number above 0"),
         (
             "mcp_expect = progress",
             f"ini mcp_expect: 'progress' {NO_PATTERN}",
@@ -46,11 +50,21 @@ def test_a_wrong_option_names_the_values(example: MakeExample, pytester: pytest.
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
-        ("expects=[]", "@pytest.mark.mcp has no keyword 'expects'; did you mean 'expect'? (valid: expect, era)"),
-        ("colour=1", "@pytest.mark.mcp has no keyword 'colour' (valid: expect, era)"),
-        ("'modern'", "@pytest.mark.mcp takes keywords only, not 'modern' (valid: expect, era)"),
+        (
+            "expects=[]",
+            "@pytest.mark.mcp has no keyword 'expects'; did you mean 'expect'? (valid: expect, era, max_hops, max_calls)",
+        ),
+        ("colour=1", "@pytest.mark.mcp has no keyword 'colour' (valid: expect, era, max_hops, max_calls)"),
+        ("'modern'", "@pytest.mark.mcp takes keywords only, not 'modern' (valid: expect, era, max_hops, max_calls)"),
         ("era='old'", "@pytest.mark.mcp(era='old'): use handshake, modern or both"),
         ("era=['both']", "@pytest.mark.mcp(era=['both']): use handshake, modern or both"),
+        ("max_hops=0", "@pytest.mark.mcp(max_hops=0): use a whole number above 0"),
+        ("max_calls='9'", "@pytest.mark.mcp(max_calls='9'): use a whole number above 0"),
+        ("max_calls=True", "@pytest.mark.mcp(max_calls=True): use a whole number above 0"),
+        (
+            "max_call=1",
+            "@pytest.mark.mcp has no keyword 'max_call'; did you mean 'max_calls'? (valid: expect, era, max_hops, max_calls)",
+        ),
         ("expect='a:b'", "@pytest.mark.mcp(expect='a:b'): use a list of patterns, as in expect=['jsonrpc:unanswered']"),
         (
             "expect=['a']",
@@ -96,6 +110,8 @@ HELP = [
     "mcp_trace (string): when to write transcripts: off, on or retain-on-failure",
     "mcp_open_timeout (string): seconds that a server may take to start and to answer its first request",
     "mcp_call_timeout (string): seconds that an answer may take",
+    "mcp_max_hops (string): hops that a route may have from its first caller to its last callee",
+    "mcp_max_calls (string): calls that a route may have, all its branches together",
 ]
 
 
@@ -107,8 +123,9 @@ def test_help_lists_our_options_and_settings(example: MakeExample, pytester: pyt
 def test_markers_list_ours_on_one_line(example: MakeExample, pytester: pytest.Pytester) -> None:
     run = example(TEST).run_here(pytester, "--markers")
     run.says(
-        "@pytest.mark.mcp(expect=[...], era=...): findings that this test expects, as patterns such as 'jsonrpc:unanswered' or "
-        "'weather:progress:*', and the protocol era of its links: handshake, modern or both"
+        "@pytest.mark.mcp(expect=[...], era=..., max_hops=..., max_calls=...): findings that this test expects, as patterns such as "
+        "'jsonrpc:unanswered' or 'weather:progress:*', the protocol era of its links (handshake, modern or both), and how many hops "
+        "and calls its routes may have"
     )
 
 

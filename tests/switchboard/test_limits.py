@@ -15,7 +15,7 @@ from fake_servers import agent, code_mode, everything
 from pytest_mcpsym import link
 from pytest_mcpsym.errors import AnswerTimeout, UsageError
 from pytest_mcpsym.plugin import Switchboard
-from pytest_mcpsym.switchboard import routing, trail
+from pytest_mcpsym.switchboard import routing
 from pytest_mcpsym.switchboard.board import AsyncBoard
 from pytest_mcpsym.switchboard.target import Era
 from pytest_mcpsym.symmetric import Extension, peer
@@ -98,8 +98,19 @@ async def test_a_cycle_is_stopped_at_the_hop_cap_and_named(switchboard: Switchbo
 
 
 @every_era
-async def test_a_route_has_a_cap_on_its_calls(switchboard: Switchboard, era: Era, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trail, "CALL_CAP", 4)
+@pytest.mark.mcp(max_hops=3)
+async def test_a_marker_sets_the_hop_cap(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(agent=caller(), code=caller(), era=era) as board:
+        with pytest.raises(MCPError, match="this route has used up its 3 hops in the cycle"):
+            await board.call("agent__bounce", to="code", back="agent")
+    assert board.routes == "host > agent > code > agent"
+    told = next(frame for frame in board.log.on("code") if frame.message.method == "tools/call")
+    assert cast("Mapping[str, int]", told.message.meta["dev.mcpsym/budget"])["hops"] == 1
+
+
+@every_era
+@pytest.mark.mcp(max_calls=4)
+async def test_a_route_has_a_cap_on_its_calls(switchboard: Switchboard, era: Era) -> None:
     async with switchboard(caller=caller(), demo=demo(), era=era) as board:
         await board.call("caller__again", tool="demo__echo", times=4)
         with pytest.raises(MCPError, match=r"this route has used up its 4 calls: host > caller > demo"):
