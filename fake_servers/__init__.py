@@ -7,5 +7,6 @@ package of your own is called `fake_servers`. Pinned by `tests/fakes/`.
 from .agent import agent
 from .code_mode import code_mode
 from .everything import everything
+from .sequential_thinking import sequential_thinking
 
-__all__ = ["agent", "code_mode", "everything"]
+__all__ = ["agent", "code_mode", "everything", "sequential_thinking"]

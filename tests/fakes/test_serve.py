@@ -20,6 +20,7 @@ FAKES = {
     "everything": ["echo", "get-sum", "add", "trigger-long-running-operation", "send-log"],
     "agent": ["run"],
     "code_mode": ["run"],
+    "sequential_thinking": ["sequentialthinking"],
 }
 
 
