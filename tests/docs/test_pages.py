@@ -115,7 +115,7 @@ def test_the_blocks_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> Non
 
 
 def test_there_are_pages() -> None:
-    assert len(PAGES) == 9
+    assert len(PAGES) == 10
 
 
 def test_every_page_shows_something_that_runs() -> None:
