@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from pytest_mcpsym.checks.cancellation import CANCELLATION
 from pytest_mcpsym.checks.finding import Check, Finding, Registry, Severity, View, check, judge, matches, wrong_pattern
 from pytest_mcpsym.checks.jsonrpc import JSONRPC
+from pytest_mcpsym.checks.lifecycle import LIFECYCLE
+from pytest_mcpsym.checks.progress import PROGRESS
 from pytest_mcpsym.wire.log import WireLog
 
 __all__ = ["DEFAULT", "Check", "Finding", "Registry", "Severity", "View", "check", "matches", "run", "wrong_pattern"]
 
-DEFAULT: Final = Registry((*JSONRPC.values(),))
+DEFAULT: Final = Registry((*JSONRPC.values(), *PROGRESS.values(), *CANCELLATION.values(), *LIFECYCLE.values()))
 """The checks that run over every board of every test."""
 
 

@@ -9,36 +9,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
-from pytest_mcpsym.wire.exchange import Exchange
-from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.checks.wording import anomalies, answerer, called, excerpt, shown
 
 __all__ = ["JSONRPC", "answer_to_nobody", "answered_twice", "id_reused", "not_json_rpc", "unanswered"]
 
 _RPC: Final = "https://www.jsonrpc.org/specification"
 _BASIC: Final = "https://modelcontextprotocol.io/specification/2025-11-25/basic"
-_EXCERPT: Final = 80
-"""Bytes of a broken frame that a message shows."""
-
-
-def _shown(value: str, limit: int = _EXCERPT) -> str:
-    """Return a peer's text as printable ASCII of bounded length."""
-    plain = value if len(value) <= limit else value[:limit] + "..."
-    return plain.encode("ascii", "backslashreplace").decode() if plain.isprintable() else ascii(plain)[1:-1]
-
-
-def _excerpt(data: bytes) -> str:
-    return ascii(data[:_EXCERPT])[1:] + ("..." if len(data) > _EXCERPT else "")
-
-
-def _called(exchange: Exchange) -> str:
-    params = exchange.request.message.params
-    target = params.get("name", params.get("uri"))
-    what = f"{exchange.method} {target}" if isinstance(target, str) else exchange.method
-    return f"{_shown(what)} (id {_shown(exchange.id)})"
-
-
-def _answerer(exchange: Exchange) -> str:
-    return "the server" if exchange.direction == "to-server" else "the host"
 
 
 @check(
@@ -63,7 +39,7 @@ def unanswered(view: View) -> Iterator[Finding]:
         by = view.closings.get(exchange.link)
         when = f"before the {by} closed the link" if by else "before the log ended"
         yield unanswered.finding(
-            f"{exchange.link}: {_answerer(exchange)} did not answer {_called(exchange)} {when}",
+            f"{exchange.link}: {answerer(exchange)} did not answer {called(exchange)} {when}",
             (exchange.request,),
             exchange.link,
             view.route(exchange),
@@ -79,9 +55,9 @@ def unanswered(view: View) -> Iterator[Finding]:
 )
 def answered_twice(view: View) -> Iterator[Finding]:
     """Find answers to requests that had been answered."""
-    for exchange, frames in _anomalies(view, "answer-twice"):
+    for exchange, frames in anomalies(view, "answer-twice"):
         yield answered_twice.finding(
-            f"{exchange.link}: {_answerer(exchange)} answered {_called(exchange)} again",
+            f"{exchange.link}: {answerer(exchange)} answered {called(exchange)} again",
             frames,
             exchange.link,
             view.route(exchange),
@@ -96,10 +72,10 @@ def answered_twice(view: View) -> Iterator[Finding]:
 )
 def id_reused(view: View) -> Iterator[Finding]:
     """Find requests with the id of a request in flight."""
-    for exchange, frames in _anomalies(view, "id-reused"):
+    for exchange, frames in anomalies(view, "id-reused"):
         sender = "the host" if exchange.direction == "to-server" else "the server"
         yield id_reused.finding(
-            f"{exchange.link}: {sender} sent {_called(exchange)} while another request with that id was in flight",
+            f"{exchange.link}: {sender} sent {called(exchange)} while another request with that id was in flight",
             frames,
             exchange.link,
             view.route(exchange),
@@ -118,7 +94,7 @@ def answer_to_nobody(view: View) -> Iterator[Finding]:
         if anomaly.kind == "answer-unknown":
             frame = anomaly.frames[-1]
             sender = "the server" if frame.direction == "to-client" else "the host"
-            message = f"{frame.link}: {sender} sent an answer with the id {_shown(str(frame.message.id))}, which no request had"
+            message = f"{frame.link}: {sender} sent an answer with the id {shown(str(frame.message.id))}, which no request had"
             yield answer_to_nobody.finding(message, anomaly.frames, frame.link)
 
 
@@ -133,18 +109,9 @@ def not_json_rpc(view: View) -> Iterator[Finding]:
     for anomaly in view.correlation.anomalies:
         frame = anomaly.frames[-1]
         if anomaly.kind in ("invalid", "not-json") and frame.direction == "to-client":
-            reason = _shown(str(frame.message.reason), 200)
-            message = f"{frame.link}: the server sent something that is no JSON-RPC message ({reason}): {_excerpt(frame.data)}"
+            reason = shown(str(frame.message.reason), 200)
+            message = f"{frame.link}: the server sent something that is no JSON-RPC message ({reason}): {excerpt(frame.data)}"
             yield not_json_rpc.finding(message, anomaly.frames, frame.link)
-
-
-def _anomalies(view: View, kind: str) -> Iterator[tuple[Exchange, tuple[Frame, ...]]]:
-    """Yield anomalies of a kind with the exchange of the offending frame."""
-    for anomaly in view.correlation.anomalies:
-        if anomaly.kind == kind:
-            exchange = view.correlation.owner(anomaly.frames[-1])
-            if exchange is not None:
-                yield exchange, anomaly.frames
 
 
 JSONRPC: Final = Registry((unanswered, answered_twice, id_reused, answer_to_nobody, not_json_rpc))

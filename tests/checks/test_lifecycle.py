@@ -1,0 +1,44 @@
+"""The checks of the handshake's order: what they find and what they leave alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_mcpsym.checks import run
+from pytest_mcpsym.wire.frame import Direction
+from tests.wire.strategies import Telling
+
+
+@pytest.mark.parametrize(
+    ("direction", "method", "severity"),
+    [
+        ("to-server", "tools/list", "error"),
+        ("to-client", "roots/list", "warning"),
+        ("to-client", "ping", None),
+        ("to-server", "ping", None),
+    ],
+)
+def test_a_request_in_the_middle_of_a_handshake_is_found_unless_it_is_a_ping(
+    direction: Direction, method: str, severity: str | None
+) -> None:
+    telling = Telling()
+    telling.answer(telling.request("weather", "to-server", 0, "initialize"))
+    early = telling.request("weather", direction, 1, method)
+    telling.answer(early)
+    telling.notify("weather", "to-server", "initialized")
+    found = [(one.check, one.severity, one.frames) for one in run(telling.log)]
+    assert found == ([] if severity is None else [("lifecycle:before-initialized", severity, (early.seq,))])
+
+
+def test_requests_after_the_handshake_are_no_finding() -> None:
+    telling = Telling()
+    telling.answer(telling.request("weather", "to-server", 0, "initialize"))
+    telling.notify("weather", "to-server", "initialized")
+    telling.answer(telling.request("weather", "to-server", 1, "tools/list"))
+    assert run(telling.log) == ()
+
+
+def test_a_modern_link_has_no_handshake() -> None:
+    telling = Telling()
+    telling.answer(telling.request("weather", "to-server", 1, "tools/list"))
+    assert run(telling.log) == ()
