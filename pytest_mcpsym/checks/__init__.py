@@ -9,6 +9,7 @@ from typing import Final
 
 from pytest_mcpsym.checks.cancellation import CANCELLATION
 from pytest_mcpsym.checks.finding import Check, Finding, Registry, Severity, View, check, judge, matches, wrong_pattern
+from pytest_mcpsym.checks.isolation import ISOLATION
 from pytest_mcpsym.checks.jsonrpc import JSONRPC
 from pytest_mcpsym.checks.lifecycle import LIFECYCLE
 from pytest_mcpsym.checks.progress import PROGRESS
@@ -16,7 +17,9 @@ from pytest_mcpsym.wire.log import WireLog
 
 __all__ = ["DEFAULT", "Check", "Finding", "Registry", "Severity", "View", "check", "matches", "run", "wrong_pattern"]
 
-DEFAULT: Final = Registry((*JSONRPC.values(), *PROGRESS.values(), *CANCELLATION.values(), *LIFECYCLE.values()))
+DEFAULT: Final = Registry(
+    (*JSONRPC.values(), *PROGRESS.values(), *CANCELLATION.values(), *LIFECYCLE.values(), *ISOLATION.values())
+)
 """The checks that run over every board of every test."""
 
 

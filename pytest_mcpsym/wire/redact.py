@@ -32,7 +32,7 @@ from pytest_mcpsym.wire.sensitive import (
 )
 from pytest_mcpsym.wire.tokens import Token, tokens
 
-__all__ = ["Redactor", "Rules", "redact"]
+__all__ = ["Redactor", "Rules", "redact", "spellings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +337,7 @@ class _Watch:
         if len(value) < at_least or value in self._labels or PLACEHOLDER.search(value) or value in PROTOCOL_WORDS:
             return
         self._labels[value] = label
-        forms = _forms(value)
+        forms = spellings(value)
         for form in forms:
             lengths, values = self._buckets.setdefault(form[:MIN_LENGTH], _Bucket([], {}))
             values.setdefault(form, value)
@@ -386,7 +386,7 @@ class _Watch:
         return found
 
 
-def _forms(value: str) -> set[str]:
+def spellings(value: str) -> set[str]:
     """Return the spellings of a secret: as it is, percent-encoded, JSON-escaped, and in base64 at any offset."""
     raw = value.encode("utf-8", "surrogatepass")
     forms = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], value.replace("/", "\\/")}

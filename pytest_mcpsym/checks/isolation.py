@@ -1,0 +1,143 @@
+"""Checks that what belongs to one link stays on it. Pinned by `tests/checks/test_isolation.py`.
+
+The canaries of a link are read off the log: the credentials in its HTTP headers (authorization, cookies, API keys) and its session
+ids. A value that several links hold is nobody's own, and neither is one that the host itself sent elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, cast
+
+from pytest_mcpsym.checks.finding import Finding, Registry, View, check
+from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.log import Note
+from pytest_mcpsym.wire.redact import spellings
+from pytest_mcpsym.wire.sensitive import PLACEHOLDER, is_secret_header, scheme_end
+
+__all__ = ["ISOLATION", "credential_crossed"]
+
+_SESSION: Final = "mcp-session-id"
+_SHORTEST: Final = 12
+"""Characters of a canary at least: what is shorter may occur by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Canary:
+    link: str
+    label: str
+    value: str
+
+
+@check(
+    "isolation:credential-crossed",
+    severity="error",
+    sentence="The credentials and session ids of one link are never seen on another.",
+    source="https://modelcontextprotocol.io/specification/2025-11-25/basic/security_best_practices#token-passthrough",
+)
+def credential_crossed(view: View) -> Iterator[Finding]:
+    """Find credentials in frames, standard error and HTTP notes of other links, raw and in the encodings of `spellings`."""
+    for canary, entry in _sightings(view):
+        owner = view.correlation.owner(entry) if isinstance(entry, Frame) else None
+        message = f"{entry.link}: {_how(entry)} the {canary.label} of the link {canary.link!r}"
+        frames = (entry,) if isinstance(entry, Frame) else ()
+        yield credential_crossed.finding(message, frames, entry.link, owner and view.route(owner))
+
+
+def _how(entry: Frame | Note) -> str:
+    if isinstance(entry, Note):
+        return f"the side channel {entry.channel} showed"
+    return "the server sent" if entry.direction == "to-client" else "the server was sent"
+
+
+def _sightings(view: View) -> Iterator[tuple[_Canary, Frame | Note]]:
+    """Yield where a canary is on a link that neither owns it nor was given it by the host."""
+    canaries = _canaries(view)
+    if not canaries:
+        return
+    needles = {needle: canary for canary in canaries for needle in _needles(canary.value)}
+    # The longest of several spellings that begin alike is tried first.
+    scan = re.compile(b"|".join(re.escape(needle) for needle in sorted(needles, key=len, reverse=True)))
+    given: set[tuple[str, _Canary]] = set()
+    for entry in view.log:
+        if not isinstance(entry, (Frame, Note)):
+            continue
+        seen = {needles[match[0]] for text in _texts(entry) for match in scan.finditer(text)}
+        by_host = isinstance(entry, Frame) and entry.direction == "to-server" and entry.message.method is not None
+        by_host = by_host and entry.seq not in view.placements.forwarded
+        for canary in sorted(seen, key=lambda each: (each.link, each.label)):
+            if canary.link == entry.link or (entry.link, canary) in given:
+                continue
+            if by_host:
+                given.add((entry.link, canary))
+            else:
+                yield canary, entry
+
+
+def _canaries(view: View) -> list[_Canary]:
+    holders: dict[str, dict[str, str]] = defaultdict(dict)
+    for entry in view.log:
+        if isinstance(entry, (Frame, Note)):
+            for name, value in _headers(entry):
+                for label, secret in _secrets(name.lower(), value):
+                    if len(secret) >= _SHORTEST and not PLACEHOLDER.search(secret):
+                        holders[secret].setdefault(entry.link, label)
+    return [_Canary(*next(iter(links.items())), value) for value, links in holders.items() if len(links) == 1]
+
+
+def _secrets(name: str, value: str) -> Iterator[tuple[str, str]]:
+    if name == _SESSION:
+        yield "session id", value
+    elif name in ("cookie", "set-cookie"):
+        for pair in value.split(";")[: 1 if name == "set-cookie" else None]:
+            yield name, pair.partition("=")[2].strip()
+    elif is_secret_header(name):
+        yield name, value[scheme_end(value) :]
+
+
+def _headers(entry: Frame | Note) -> Iterable[tuple[str, str]]:
+    if isinstance(entry, Frame):
+        return () if entry.envelope is None else entry.envelope.headers
+    pairs = entry.data.get("headers")
+    if not isinstance(pairs, (list, tuple)):
+        return ()
+    return [(str(name), str(value)) for name, value in cast("Iterable[tuple[object, object]]", pairs)]
+
+
+def _needles(value: str) -> set[bytes]:
+    raw = value.encode("utf-8", "surrogatepass")
+    return {
+        *(form.encode("utf-8", "surrogatepass") for form in spellings(value)),
+        raw.hex().encode(),
+        raw.hex().upper().encode(),
+    }
+
+
+def _texts(entry: Frame | Note) -> Iterator[bytes]:
+    """Yield what may hold a canary: the bytes, what their escapes mean, and the joined text of several content blocks."""
+    if isinstance(entry, Note):
+        for value in (entry.data.get("text"), entry.data.get("url"), entry.data.get("reason")):
+            if isinstance(value, str):
+                yield value.encode("utf-8", "surrogatepass")
+        return
+    yield entry.data
+    if b"\\u" in entry.data or b"\\/" in entry.data:
+        yield _unescaped(entry.data)
+    content = entry.message.result.get("content") if b'"content"' in entry.data else None
+    if isinstance(content, list) and len(cast("list[object]", content)) > 1:
+        blocks = [cast("dict[str, object]", block) for block in cast("list[object]", content) if isinstance(block, dict)]
+        yield "".join(str(block.get("text", "")) for block in blocks).encode("utf-8", "surrogatepass")
+
+
+_ESCAPE: Final = re.compile(rb"\\+u00([0-7][0-9a-fA-F])|\\+/")
+
+
+def _unescaped(data: bytes) -> bytes:
+    return _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()) if match[1] else b"/", data)
+
+
+ISOLATION: Final = Registry((credential_crossed,))
+"""All checks of this family."""
