@@ -59,13 +59,12 @@ def _sightings(view: View) -> Iterator[tuple[_Canary, Frame | Note]]:
     if not canaries:
         return
     needles = {needle: canary for canary in canaries for needle in _needles(canary.value)}
-    # The longest of several spellings that begin alike is tried first.
-    scan = re.compile(b"|".join(re.escape(needle) for needle in sorted(needles, key=len, reverse=True)))
+    scan = _Scan(needles)
     given: set[tuple[str, _Canary]] = set()
     for entry in view.log:
         if not isinstance(entry, (Frame, Note)):
             continue
-        seen = {needles[match[0]] for text in _texts(entry) for match in scan.finditer(text)}
+        seen = {needles[needle] for text in _texts(entry) for needle in scan.search(text)}
         by_host = isinstance(entry, Frame) and entry.direction == "to-server" and entry.message.method is not None
         by_host = by_host and entry.seq not in view.placements.forwarded
         for canary in sorted(seen, key=lambda each: (each.link, each.label)):
@@ -75,6 +74,37 @@ def _sightings(view: View) -> Iterator[tuple[_Canary, Frame | Note]]:
                 given.add((entry.link, canary))
             else:
                 yield canary, entry
+
+
+class _Scan:
+    """Finds needles in many texts of which most repeat the same words: a word is looked at once.
+
+    A needle is in a text only if its anchor, the longest run of word characters in it, is in one of the text's words.
+    """
+
+    _WORDS: Final = re.compile(rb"[\w+/=%.-]{8,}")
+
+    def __init__(self, needles: Iterable[bytes]) -> None:
+        # The longest of several spellings that begin alike is tried first.
+        ordered = sorted(needles, key=len, reverse=True)
+        anchors = {max(self._WORDS.findall(needle), key=len, default=b"") for needle in ordered}
+        self._all = re.compile(b"|".join(map(re.escape, ordered)))
+        self._anchors = re.compile(b"|".join(map(re.escape, anchors)))
+        self._anchored = b"" not in anchors
+        self._clean: set[bytes] = set()
+
+    def search(self, text: bytes) -> Iterator[bytes]:
+        """Yield the needles in a text."""
+        if self._may_be_in(text):
+            yield from (match[0] for match in self._all.finditer(text))
+
+    def _may_be_in(self, text: bytes) -> bool:
+        if not self._anchored:
+            return True
+        words = set(self._WORDS.findall(text)) - self._clean
+        suspects = {word for word in words if self._anchors.search(word)}
+        self._clean |= words - suspects
+        return bool(suspects)
 
 
 def _canaries(view: View) -> list[_Canary]:

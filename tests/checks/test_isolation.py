@@ -111,3 +111,18 @@ def test_short_values_and_placeholders_are_no_canaries(value: str) -> None:
     telling = opened("vault", value=value)
     telling.answer(telling.call("weather", 1), text=value.split(" ")[1])
     assert crossed(telling) == []
+
+
+def test_a_credential_without_any_long_word_is_found() -> None:
+    value = "ab cd!ef gh!ij kl"
+    telling = opened("vault", value=value, name="X-Api-Key")
+    telling.answer(telling.call("weather", 1), text=f"it is {value}")
+    assert len(crossed(telling)) == 1
+
+
+def test_a_word_that_was_clean_before_hides_no_credential_after_it() -> None:
+    telling = opened("vault")
+    for _ in range(2):
+        telling.answer(telling.call("weather", 1), text="somewhere")
+    telling.answer(telling.call("weather", 2), text=f"somewhere {SECRET} somewhere")
+    assert len(crossed(telling)) == 1
