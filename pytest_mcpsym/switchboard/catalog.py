@@ -9,11 +9,12 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final, cast
 
+import anyio
 from mcp import MCPError
 from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND
 
@@ -27,7 +28,7 @@ from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.splice import find, splice
 
-__all__ = ["LISTS", "Kind", "allows", "entries", "holders", "may_see", "resolve", "shown"]
+__all__ = ["LISTS", "Kind", "allows", "entries_of", "holders", "may_see", "resolve", "shown"]
 
 URI_SEPARATOR: Final = "+"
 """Between the link's name and a resource's URI; link names do not contain it, so the first one splits."""
@@ -65,7 +66,7 @@ LISTS: Final[Mapping[str, Kind]] = {
 """By the method that lists them."""
 
 
-async def entries(link: Link, method: str, timeout: float, on_sent: OnSent | None = None) -> list[tuple[str, bytes]]:
+async def _entries(link: Link, method: str, timeout: float, on_sent: OnSent | None = None) -> list[tuple[str, bytes]]:
     """Return what a peer lists, as pairs of routed name and bytes; all pages within `timeout` seconds.
 
     Raises:
@@ -99,6 +100,34 @@ async def entries(link: Link, method: str, timeout: float, on_sent: OnSent | Non
             seen[name] = frame
             found.append((routed, splice(entry, {(kind.key,): dumps(routed)})))
     return found
+
+
+async def entries_of(
+    links: Iterable[Link], method: str, timeout: float, on_sent: OnSent | None = None
+) -> list[tuple[Link, list[tuple[str, bytes]]]]:
+    """Return what each of several peers lists, in their order; all are asked at once, and the first failure ends it.
+
+    Raises:
+        LinkError: A link is dead, or it lists one name twice.
+        MCPError: A peer answered with an error.
+    """
+    found: dict[Link, list[tuple[str, bytes]]] = {link: [] for link in links}
+    failures: dict[Link, Exception] = {}
+
+    async def ask(link: Link) -> None:
+        try:
+            found[link] = await _entries(link, method, timeout, on_sent)
+        except Exception as error:  # noqa: BLE001 - it is raised below, without a group around it
+            failures[link] = error
+            tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        for link in found:
+            tasks.start_soon(ask, link)
+    for link in found:
+        if link in failures:
+            raise failures[link]
+    return list(found.items())
 
 
 def allows(caller: Link, link: str, routed: str) -> bool:

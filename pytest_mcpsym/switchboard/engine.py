@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from pytest_mcpsym.errors import LinkError, LinkNameError, UsageError
 from pytest_mcpsym.switchboard.asked import Answer, OnProgress
-from pytest_mcpsym.switchboard.catalog import entries
+from pytest_mcpsym.switchboard.catalog import entries_of
 from pytest_mcpsym.switchboard.failure import first_fault, root_cause
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.invoke import invoke
@@ -193,11 +193,9 @@ class Engine:
         Raises:
             LinkError: A link is dead, or lists one name twice.
         """
-        found: list[bytes] = []
         with telling():
-            for link in self.links.values():
-                found += [entry for _, entry in await entries(link, "tools/list", self._settings.call_timeout)]
-        return [Tool.model_validate(parse_json(entry), by_name=False) for entry in found]
+            listed = await entries_of(self.links.values(), "tools/list", self._settings.call_timeout)
+        return [Tool.model_validate(parse_json(entry), by_name=False) for _, pairs in listed for _, entry in pairs]
 
     @property
     def failures(self) -> list[LinkError]:

@@ -16,7 +16,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 
 from pytest_mcpsym.errors import LinkError
 from pytest_mcpsym.switchboard.asked import Answer, Asked, OnProgress
-from pytest_mcpsym.switchboard.catalog import LISTS, URI_SEPARATOR, allows, entries, holders, may_see, resolve
+from pytest_mcpsym.switchboard.catalog import LISTS, URI_SEPARATOR, allows, entries_of, holders, may_see, resolve
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.invoke import invoke
 from pytest_mcpsym.switchboard.link import Link
@@ -72,15 +72,13 @@ class Router:
             )
         self._listed.setdefault(caller.name, set()).add(_announced(kind.capability))
         limit = self._settings.call_timeout if isinstance(asked.trail, str) else asked.trail.left + DEADLINE_GRACE
-        found: list[bytes] = []
-        for link in self._links.values():
-            if not may_see(caller, link) or link.failure is not None:
-                continue  # A dead peer offers nothing; its failure reaches the test at its next call and at close.
-            try:
-                listed = await entries(link, asked.method, limit, lambda sent: self._caused(sent, asked))
-            except LinkError as error:
-                raise _refusal(error) from None
-            found += [entry for routed, entry in listed if allows(caller, link.name, routed)]
+        # A dead peer offers nothing; its failure reaches the test at its next call and at close.
+        asks = [link for link in self._links.values() if may_see(caller, link) and link.failure is None]
+        try:
+            listed = await entries_of(asks, asked.method, limit, lambda sent: self._caused(sent, asked))
+        except LinkError as error:
+            raise _refusal(error) from None
+        found = [entry for link, pairs in listed for routed, entry in pairs if allows(caller, link.name, routed)]
         return b'{"' + kind.members.encode() + b'":[' + b",".join(found) + b"]}"
 
     async def _forward(self, caller: Link, asked: Asked) -> bytes:

@@ -228,6 +228,53 @@ async def test_ten_hops_are_one_route(switchboard: Switchboard, eras: list[Era])
     assert board.findings == ()
 
 
+def listing(names: list[str]) -> dict[str, object]:
+    """Servers with a tool each; none answers what it has before all were asked, and the first one answers last."""
+    asked = {name: anyio.Event() for name in names}
+    answered = {name: anyio.Event() for name in (*names, "")}
+    answered[""].set()
+
+    def server(name: str, after: str) -> ScriptedServer:
+        async def play(wire: Wire) -> None:
+            request = await wire.hear_request("tools/list")
+            asked[name].set()
+            for event in asked.values():
+                await event.wait()
+            await answered[after].wait()
+            await wire.answer(request, '{"tools":[{"name":"t","inputSchema":{"type":"object"}}]}')
+            answered[name].set()
+
+        return ScriptedServer(play)
+
+    return {name: server(name, after) for name, after in zip(names, [*names[1:], ""], strict=True)}
+
+
+async def test_all_servers_are_asked_for_their_tools_at_once(switchboard: Switchboard) -> None:
+    async with switchboard(era=None, **listing(["a", "b", "c"])) as board:
+        with anyio.fail_after(10):
+            assert [tool.name for tool in await board.tools()] == ["a__t", "b__t", "c__t"]
+
+
+@every_era
+async def test_a_server_that_lists_tools_has_all_others_asked_at_once(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(era=None, **listing(["a", "b", "c"]), caller=link(caller(), era=era)) as board:
+        assert text(await board.options(timeout=10).call("caller__names")) == "a__t b__t c__t"
+
+
+async def test_a_server_that_fails_to_list_spares_the_wait_for_the_others(switchboard: Switchboard) -> None:
+    async def refuse(wire: Wire) -> None:
+        request = await wire.hear_request("tools/list")
+        await wire.say(f'{{"jsonrpc":"2.0","id":{json.dumps(request.id)},"error":{{"code":-32603,"message":"no list"}}}}')
+
+    async def hang(wire: Wire) -> None:
+        await wire.hear_request("tools/list")
+
+    async with switchboard(hangs=ScriptedServer(hang), refuses=ScriptedServer(refuse)) as board:
+        with anyio.fail_after(10), pytest.raises(MCPError, match="no list"):
+            await board.tools()
+    assert [f.message.method for f in board.log.on("hangs")][-1] == "notifications/cancelled"
+
+
 async def test_fifty_servers_are_listed_and_called(switchboard: Switchboard) -> None:
     servers = {f"s{number}": demo() for number in range(50)}
     async with switchboard(era=None, caller=caller(), **servers) as board:
