@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import anyio
 from mcp import MCPError
-from mcp_types import ErrorData, InputRequest
+from mcp_types import INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY, ErrorData, InputRequest
 from pydantic import TypeAdapter, ValidationError
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError
@@ -21,6 +21,7 @@ from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.trail import Trail
 from pytest_mcpsym.symmetric.names import CALLS, CANCEL, CONTINUE
+from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.splice import find
 
 if TYPE_CHECKING:
@@ -88,8 +89,30 @@ async def drive(
             await abandon(link, continuation)
             raise
         params = b'{"continuation":' + continuation + b',"responses":' + responses + b"}"
-        answer = await link.request(CONTINUE, params, timeout=left(), on_progress=on_progress, trail=trail)
+        sent: list[Frame] = []
+        try:
+            answer = await link.request(
+                CONTINUE, params, timeout=left(), on_progress=on_progress, on_sent=sent.append, trail=trail
+            )
+        except BaseException as error:
+            # A request that was sent and then cancelled has cancelled its leg; of others the server may still have the continuation.
+            if not sent or (isinstance(error, LinkError) and not isinstance(error, AnswerTimeout)):
+                await abandon(link, continuation)
+            raise
+        if _uses_nothing_up(answer):
+            await abandon(link, continuation)
     return answer
+
+
+def _uses_nothing_up(answer: Answer) -> bool:
+    """Tell a refusal of the request itself, after which the continuation is as good as before, from the error of a tool."""
+    if answer.member != "error":
+        return False
+    error = answer.frame.message.error
+    data = error.get("data")
+    return error.get("code") == MISSING_REQUIRED_CLIENT_CAPABILITY or (
+        error.get("code") == INVALID_PARAMS and isinstance(data, dict) and "keys" in data
+    )
 
 
 def _calls(link: Link, answer: Answer) -> dict[str, str]:
@@ -141,7 +164,7 @@ async def _ask(host: Host, method: str, params: bytes) -> bytes:
     try:
         asked = _REQUEST.validate_python(request, by_name=False)
     except ValidationError as error:
-        raise MCPError(-32602, f"malformed params of {method}: {error.errors()[0]['msg']}") from None
+        raise MCPError(INVALID_PARAMS, f"malformed params of {method}: {error.errors()[0]['msg']}") from None
     given = await host.answer(asked)
     if isinstance(given, ErrorData):
         raise MCPError.from_error_data(given)

@@ -12,11 +12,14 @@ import anyio
 import pytest
 from mcp import MCPError
 from mcp.server.mcpserver import Context, MCPServer
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from fake_servers import agent, code_mode, everything
 from pytest_mcpsym import link
 from pytest_mcpsym.errors import LinkError
 from pytest_mcpsym.plugin import Switchboard
+from pytest_mcpsym.switchboard.board import AsyncBoard
 from pytest_mcpsym.switchboard.target import Era, LinkSpec, Transport
 from pytest_mcpsym.symmetric import Extension, peer
 from tests.switchboard.servers import ScriptedServer, Wire, demo, text, until
@@ -252,3 +255,68 @@ async def test_a_call_for_something_that_no_client_answers_is_refused_by_its_key
         await board.call("odd__x")
     responses = cast("dict[str, dict[str, dict[str, object]]]", answered[0])
     assert {key: response["error"]["code"] for key, response in responses.items()} == {"a": -32601, "b": -32602}
+
+
+REFUSALS = {
+    "responses": '"error":{"code":-32602,"message":"no","data":{"keys":["a"]}}',
+    "capability": '"error":{"code":-32021,"message":"no","data":{"requiredCapabilities":{}}}',
+}
+
+
+def stubborn(member: str) -> ScriptedServer:
+    """A modern server that answers a call with a leg, and its continuation with what is given; it then can be cancelled."""
+
+    async def play(wire: Wire) -> None:
+        await wire.answer(
+            await wire.hear_request("tools/call"), '{"resultType":"dev.mcpsym/calls","calls":{},"continuation":"c"}'
+        )
+        request = await wire.hear_request("dev.mcpsym/continue")
+        await wire.say(f'{{"jsonrpc":"2.0","id":{json.dumps(request.id)},{member}}}')
+        await wire.answer(await wire.hear_request("dev.mcpsym/cancel"), '{"resultType":"complete"}')
+
+    return ScriptedServer(play, modern=True)
+
+
+def cancelled(board: AsyncBoard, name: str) -> list[object]:
+    """The continuations that a server was told to forget."""
+    sent = [frame.message for frame in board.log.on(name) if frame.direction == "to-server"]
+    return [message.params["continuation"] for message in sent if message.method == "dev.mcpsym/cancel"]
+
+
+@pytest.mark.parametrize("member", REFUSALS.values(), ids=REFUSALS)
+async def test_a_refused_request_to_continue_leaves_no_continuation_behind(switchboard: Switchboard, member: str) -> None:
+    async with switchboard(odd=stubborn(member), era=MODERN) as board:
+        with pytest.raises(MCPError, match="no"):
+            await board.call("odd__x")
+        assert cancelled(board, "odd") == ["c"]
+
+
+@pytest.mark.mcp(expect=["jsonrpc:*"])
+async def test_an_answer_that_is_none_to_a_request_to_continue_leaves_no_continuation_behind(switchboard: Switchboard) -> None:
+    async with switchboard(odd=stubborn('"result":{},"error":{"code":1,"message":"m"}'), era=MODERN) as board:
+        with pytest.raises(LinkError, match=r"is no answer to dev\.mcpsym/continue"):
+            await board.call("odd__x")
+        assert cancelled(board, "odd") == ["c"]
+
+
+async def test_the_error_of_a_tool_ends_its_continuation_without_a_cancellation(switchboard: Switchboard) -> None:
+    member = '"error":{"code":-32602,"message":"no","data":{"reason":"mine"}}'
+    async with switchboard(odd=stubborn(member), era=MODERN) as board:
+        with pytest.raises(MCPError, match="no"):
+            await board.call("odd__x")
+    assert cancelled(board, "odd") == []
+
+
+@pytest.mark.mcp(expect=["jsonrpc:unanswered"])
+async def test_a_request_to_continue_that_http_refuses_leaves_no_handler_waiting(switchboard: Switchboard) -> None:
+    sym = Extension()
+    app = hub(sym).streamable_http_app()
+
+    async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
+        refused = (b"mcp-method", b"dev.mcpsym/continue") in scope.get("headers", [])
+        await (PlainTextResponse("busy", 503) if refused else app)(scope, receive, send)
+
+    async with switchboard(hub=link(overloaded, transport="http"), demo=demo(), era=MODERN) as board:
+        with pytest.raises(LinkError, match="503"):
+            await board.call("hub__ask", tool="demo__echo", arguments={"text": "hi"})
+        await until(lambda: sym.parked == 0)
