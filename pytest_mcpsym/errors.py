@@ -7,7 +7,8 @@
     │   └── LoopError         a board used from the wrong loop or thread, or in the wrong kind of test
     ├── LinkError             a link that failed, with the link's name and a machine-readable reason
     │   └── AnswerTimeout     a request that was not answered in time (also a `TimeoutError`)
-    └── FindingsError         unexpected findings at the end of a test
+    ├── FindingsError         unexpected findings at the end of a test
+    └── UnexpectedPrompt      the model was asked what the test gave it no answer to
 
 Pinned by `tests/test_errors.py`.
 """
@@ -25,6 +26,7 @@ __all__ = [
     "LoopError",
     "McpsymError",
     "TargetError",
+    "UnexpectedPrompt",
     "UsageError",
 ]
 
@@ -89,3 +91,7 @@ class AnswerTimeout(LinkError, TimeoutError):
 
 class FindingsError(McpsymError):
     """Unexpected findings at the end of a test or, outside pytest, at the close of a board."""
+
+
+class UnexpectedPrompt(McpsymError):
+    """The model was asked what the test gave it no answer to. Raised when the board closes, whatever the server made of it."""

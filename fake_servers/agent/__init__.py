@@ -12,11 +12,10 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import TextContent
 from pydantic import Field
 
+from pytest_mcpsym.switchboard.planner import NoPlan, plan
 from pytest_mcpsym.symmetric import Extension, peer
 
-from .plan import NoPlan, Step, plan
-
-__all__ = ["NoPlan", "Step", "agent", "plan"]
+__all__ = ["agent"]
 
 
 def agent() -> MCPServer:

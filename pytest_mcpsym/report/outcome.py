@@ -36,8 +36,13 @@ def after_body(item: pytest.Item, state: ItemState) -> None:
     """Judge the boards of a test whose body passed.
 
     Raises:
+        UnexpectedPrompt: The model of a board that is still open had no answer to a prompt.
         FindingsError: There are unexpected findings, or expected ones are missing.
     """
+    for board in state.boards:
+        missed = board.take_missed()
+        if missed is not None:
+            raise missed
     verdict = _judge(item, state, final=all(board.closed for board in state.boards))
     _tell(item, state, verdict.warned)
     if verdict.failed:

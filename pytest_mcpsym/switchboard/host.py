@@ -6,18 +6,14 @@ Pinned by `tests/switchboard/test_host.py`.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
-from inspect import isawaitable
-from typing import Final, Generic, TypeVar, cast
+from typing import Final
 
 from mcp.client.session import ClientRequestContext
 from mcp_types import (
     INVALID_REQUEST,
     CreateMessageRequest,
     CreateMessageRequestParams,
-    CreateMessageResult,
-    CreateMessageResultWithTools,
     ElicitRequest,
     ElicitRequestParams,
     ElicitResult,
@@ -25,81 +21,27 @@ from mcp_types import (
     InputRequest,
     ListRootsResult,
     Root,
-    TextContent,
 )
 
 from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.switchboard.model import Model
+from pytest_mcpsym.switchboard.rules import Message
+from pytest_mcpsym.switchboard.turns import Turns
+from pytest_mcpsym.wire.log import WireLog
 
-__all__ = ["Host", "Model", "Scripted", "User"]
+__all__ = ["Host", "Scripted", "User"]
 
 _ACTIONS: Final = ("accept", "decline", "cancel")
 
-_Asked = TypeVar("_Asked")
-_Given = TypeVar("_Given")
-
-Message = CreateMessageResult | CreateMessageResultWithTools
-ModelTurn = str | Message | Callable[[CreateMessageRequestParams], "str | Message | Awaitable[str | Message]"]
 _Said = str | dict[str, object] | ElicitResult
 UserTurn = _Said | Callable[[ElicitRequestParams], "_Said | Awaitable[_Said]"]
-
-
-class _Script(Generic[_Asked, _Given]):
-    """Turns that are taken in order, each once."""
-
-    def __init__(self) -> None:
-        self._turns: deque[_Given | Callable[[_Asked], _Given | Awaitable[_Given]]] = deque()
-
-    async def take(self, asked: _Asked) -> _Given | None:
-        """Return the next turn, computed from what was asked if it is a plain or async function; `None` when none is left."""
-        if not self._turns:
-            return None
-        turn = self._turns.popleft()
-        if not callable(turn):
-            return turn
-        given = cast("Callable[[_Asked], _Given | Awaitable[_Given]]", turn)(asked)
-        return await cast("Awaitable[_Given]", given) if isawaitable(given) else cast("_Given", given)
-
-    def add(self, *turns: _Given | Callable[[_Asked], _Given | Awaitable[_Given]]) -> None:
-        self._turns.extend(turns)
-
-
-class Model:
-    """The deterministic model behind sampling. Turns are used in order, whichever server asks."""
-
-    def __init__(self) -> None:
-        self._turns = _Script[CreateMessageRequestParams, "str | Message"]()
-
-    def script(self, *turns: ModelTurn) -> None:
-        """Add answers to `sampling/createMessage`.
-
-        Args:
-            turns: Text, a `CreateMessageResult`, a `CreateMessageResultWithTools`, or a function, plain or async, from the
-                request's params to one of these: a real model can sit behind it.
-
-        Example:
-            ```python
-            board.model.script("4", lambda params: params.messages[-1].content.text.upper())
-            ```
-        """
-        self._turns.add(*turns)
-
-    async def answer(self, params: CreateMessageRequestParams) -> Message | ErrorData:
-        """Return the next turn as a result."""
-        turn = await self._turns.take(params)
-        if turn is None:
-            return _unscripted("sampling/createMessage", "board.model.script('an answer')")
-        if isinstance(turn, str):
-            return CreateMessageResult(
-                role="assistant", content=TextContent(type="text", text=turn), model="scripted", stop_reason="endTurn"
-            )
-        return turn
 
 
 class User:
     """The deterministic user behind elicitation."""
 
     def __init__(self) -> None:
-        self._turns = _Script[ElicitRequestParams, "str | dict[str, object] | ElicitResult"]()
+        self._turns = Turns[ElicitRequestParams, "str | dict[str, object] | ElicitResult"]()
 
     def script(self, *turns: UserTurn) -> None:
         """Add answers to `elicitation/create`.
@@ -122,7 +64,9 @@ class User:
         """Return the next turn as a result."""
         turn = await self._turns.take(params)
         if turn is None:
-            return _unscripted("elicitation/create", "board.user.script({'field': 'value'})")
+            remedy = "board.user.script({'field': 'value'})"
+            message = f"the test scripted no answer to this elicitation/create; add one with {remedy}"
+            return ErrorData(code=INVALID_REQUEST, message=message)
         if isinstance(turn, dict):
             return ElicitResult.model_validate({"action": "accept", "content": turn})
         if isinstance(turn, str):
@@ -133,14 +77,17 @@ class User:
 class Host:
     """Everything that a server may ask of the host itself.
 
+    Args:
+        log: Where what servers ask is logged.
+
     Attributes:
         model: Behind `sampling/createMessage`.
         user: Behind `elicitation/create`.
         roots: Behind `roots/list`: `Root` objects or `file://` URIs; change it freely.
     """
 
-    def __init__(self) -> None:
-        self.model = Model()
+    def __init__(self, log: WireLog | None = None) -> None:
+        self.model = Model(WireLog() if log is None else log)
         self.user = User()
         self.roots: list[str | Root] = []
 
@@ -190,7 +137,3 @@ class Scripted:
     def roots(self) -> list[str | Root]:
         """The roots that servers are told; change the list freely."""
         return self._host.roots
-
-
-def _unscripted(method: str, remedy: str) -> ErrorData:
-    return ErrorData(code=INVALID_REQUEST, message=f"the test scripted no answer to this {method}; add one with {remedy}")

@@ -63,7 +63,8 @@ class Opener(Scripted):
         settings: Settings,
         opened: Callable[[Views], None] = lambda _: None,
     ) -> None:
-        super().__init__(Host())
+        self._log = WireLog()
+        super().__init__(Host(self._log))
         check_names(links)
         eras = _eras(links, era)
         self._specs: dict[str, LinkSpec] = {}
@@ -72,7 +73,6 @@ class Opener(Scripted):
             self._specs[name] = replace(spec, era=spec.era or eras.get(name))
         self._settings = settings if not isinstance(era, str) else replace(settings, era=era)
         self._opened = opened
-        self._log = WireLog()
         self._rules = Rules(secrets=tuple(pair for spec in self._specs.values() for pair in spec.secrets))
         self._used = False
         self._handled: BaseException | None = None
@@ -162,9 +162,13 @@ class Opener(Scripted):
                 raise
             in_flight.add_note(f"closing the board failed too: {error}")
         failure = next((failure for failure in engine.failures if not failure.raised), None)
+        missed = board.take_missed()
         if in_flight is not None:
-            if failure is not None:
-                in_flight.add_note(str(failure))
+            for told in filter(None, (failure, missed)):
+                if str(told) not in str(in_flight):
+                    in_flight.add_note(str(told))
+        elif missed is not None:
+            raise missed
         elif failure is not None:
             failure.raised = True
             raise failure

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pytest_mcpsym.checks import Finding, run, wrong_pattern
-from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.errors import UnexpectedPrompt, UsageError
 from pytest_mcpsym.switchboard.host import Host, Scripted
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.normalise import normalise
-from pytest_mcpsym.wire.redact import Rules, redact
+from pytest_mcpsym.wire.redact import Redactor, Rules, redact
 from pytest_mcpsym.wire.render import render
 from pytest_mcpsym.wire.route import Routes, routes
 
@@ -113,6 +113,15 @@ class Views(Scripted):
             yield
         finally:
             expectation.end = len(self._log)
+
+    def take_missed(self) -> UnexpectedPrompt | None:
+        """Return, once, the prompts that the scripted model had no answer to."""
+        text = self._host.model.take_missed()
+        if not text:
+            return None
+        redactor = Redactor(self._rules)
+        redactor.log(WireLog(self._log))  # It learns from the log what is secret.
+        return UnexpectedPrompt(redactor.text(text))
 
     def seal(self) -> None:
         """Say that nothing more will be logged. Called by the opener, when opening failed."""

@@ -1,12 +1,14 @@
-"""How the agent plans without a model: fixed rules over the task's words and the tools' names and schemas.
+"""The model of a test that scripted none: it plans by fixed rules over the task's words and the tools' names and schemas.
+
+Asked with tools, it takes the text of the last message for its task:
 
 1. The tool is the one whose name's words all stand in the task, outside of its quotes; of several the one with the most words, then
    the first. The link's name counts as none of them.
 2. Quoted texts, else the word after "say", else the whole task, fill the required text parameters in the schema's order. The numbers
    outside of quotes fill the number parameters.
-3. Where the client has a tool that takes a `program`, the call goes through it as a program of one line.
+3. Where there is a tool that takes a `program`, the call goes through it as a program of one line.
 
-Pinned by `tests/fakes/test_plan.py`.
+Asked with the results of its call, it says their text. Pinned by `tests/switchboard/test_planner.py`.
 """
 
 from __future__ import annotations
@@ -16,11 +18,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from mcp_types import Tool
+from mcp_types import (
+    CreateMessageRequestParams,
+    CreateMessageResultWithTools,
+    TextContent,
+    Tool,
+    ToolResultContent,
+    ToolUseContent,
+)
 
-from ..code_mode.program import functions  # noqa: TID252 - the package is also loaded under an alias
+from pytest_mcpsym.switchboard.prompts import calls_so_far, last_text
 
-__all__ = ["NoPlan", "Step", "plan"]
+__all__ = ["NoPlan", "Step", "next_message", "plan"]
 
 _QUOTED = re.compile(r"""(?<!\w)(?:'([^']*)'|"([^"]*)")(?!\w)""")
 """A quote in the middle of a word is an apostrophe."""
@@ -41,12 +50,27 @@ class Step:
     arguments: dict[str, object]
 
 
+def next_message(params: CreateMessageRequestParams) -> CreateMessageResultWithTools:
+    """Return the planner's next message in a conversation: the call that the task needs or, once it was made, its result's text.
+
+    Raises:
+        NoPlan: No tool's name stands in the task.
+    """
+    if params.messages and any(isinstance(block, ToolResultContent) for block in params.messages[-1].content_as_list):
+        return CreateMessageResultWithTools(
+            role="assistant", content=TextContent(type="text", text=last_text(params)), model="planner", stop_reason="endTurn"
+        )
+    step = plan(last_text(params), params.tools or [])
+    use = ToolUseContent(type="tool_use", id=f"call-{calls_so_far(params) + 1}", name=step.tool, input=step.arguments)
+    return CreateMessageResultWithTools(role="assistant", content=[use], model="planner", stop_reason="toolUse")
+
+
 def plan(task: str, tools: Sequence[Tool]) -> Step:
     """Return the call that carries out a task.
 
     Args:
         task: The task, in words.
-        tools: What the client offers, in its order.
+        tools: What may be called, in order.
 
     Raises:
         NoPlan: No tool's name stands in the task; the message names the tools.
@@ -61,9 +85,8 @@ def plan(task: str, tools: Sequence[Tool]) -> Step:
     runner = next((tool for tool in tools if _takes_program(tool)), None)
     if runner is None:
         return Step(chosen.name, arguments)
-    function = next(name for name, tool in functions(tool.name for tool in tools).items() if tool == chosen.name)
     call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return Step(runner.name, {"program": f"{function}({call})"})
+    return Step(runner.name, {"program": f"{_function(chosen, tools)}({call})"})
 
 
 def _words(tool: Tool) -> frozenset[str]:
@@ -77,6 +100,14 @@ def _properties(tool: Tool) -> Mapping[str, Mapping[str, object]]:
 
 def _takes_program(tool: Tool) -> bool:
     return "program" in _properties(tool)
+
+
+def _function(tool: Tool, tools: Sequence[Tool]) -> str:
+    """The name of a tool in a program: an identifier, with a number where an earlier tool's name gives the same one."""
+    names = [re.sub(r"\W", "_", each.name, flags=re.ASCII) for each in tools]
+    place = next(place for place, each in enumerate(tools) if each is tool)
+    earlier = names[:place].count(names[place])
+    return f"{names[place]}_{earlier + 1}" if earlier else names[place]
 
 
 def _fill(tool: Tool, task: str) -> Iterator[tuple[str, object]]:

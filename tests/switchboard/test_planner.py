@@ -1,11 +1,11 @@
-"""The agent plans by the words of its task alone, so the same task and tools give the same call."""
+"""The model that no test scripted plans by the words of the task alone, so the same task and tools give the same call."""
 
 from __future__ import annotations
 
 import pytest
-from mcp_types import Tool
+from mcp_types import CreateMessageRequestParams, TextContent, Tool, ToolUseContent
 
-from fake_servers.agent import NoPlan, Step, plan
+from pytest_mcpsym.switchboard.planner import NoPlan, Step, next_message, plan
 
 
 def tool(name: str, *required: str, **types: str) -> Tool:
@@ -88,3 +88,46 @@ def test_no_fitting_tool_is_refused_with_those_there_are() -> None:
 def test_no_tool_at_all_is_refused() -> None:
     with pytest.raises(NoPlan, match="the client offers none"):
         plan("echo 'hi'", [])
+
+
+def asked(*messages: dict[str, object]) -> CreateMessageRequestParams:
+    tools = [each.model_dump(by_alias=True, exclude_none=True) for each in TOOLS]
+    return CreateMessageRequestParams.model_validate({"messages": messages, "maxTokens": 9, "tools": tools})
+
+
+TASK: dict[str, object] = {"role": "user", "content": {"type": "text", "text": "echo 'hi'"}}
+CALL: dict[str, object] = {
+    "role": "assistant",
+    "content": {"type": "tool_use", "id": "call-1", "name": "everything__echo", "input": {}},
+}
+
+
+def result(text: str) -> dict[str, object]:
+    block = {"type": "tool_result", "toolUseId": "call-1", "content": [{"type": "text", "text": text}]}
+    return {"role": "user", "content": [block]}
+
+
+def test_the_task_is_answered_by_asking_for_the_tool() -> None:
+    message = next_message(asked(TASK))
+    use = ToolUseContent(type="tool_use", id="call-1", name="everything__echo", input={"message": "hi"})
+    assert (message.content_as_list, message.stop_reason) == ([use], "toolUse")
+
+
+def test_the_result_of_the_call_is_answered_with_its_text() -> None:
+    message = next_message(asked(TASK, CALL, result("Echo: hi")))
+    assert (message.content_as_list, message.stop_reason) == ([TextContent(type="text", text="Echo: hi")], "endTurn")
+
+
+def test_a_second_task_of_a_conversation_has_a_call_id_of_its_own() -> None:
+    (use,) = next_message(asked(TASK, CALL, result("Echo: hi"), TASK)).content_as_list
+    assert isinstance(use, ToolUseContent)
+    assert use.id == "call-2"
+
+
+def test_of_tools_that_are_one_function_the_later_one_has_a_number() -> None:
+    tools = [tool("x__get_sum"), RUN, tool("x__get-sum-", a="number"), tool("x__get-sum", a="number")]
+    assert plan("get-sum", [tools[0], RUN]).arguments == {"program": "x__get_sum()"}
+    longer = tool("x__a.b.c", a="number")
+    assert (
+        plan("a b c of 1", [tool("x__a-b_c", zzz="string"), RUN, longer]).arguments["program"] == "x__a_b_c(zzz='a b c of 1')"
+    )
