@@ -5,8 +5,10 @@ package of your own is called `fake_servers`. Pinned by `tests/fakes/`.
 """
 
 from .agent import agent
+from .clock import clock
 from .code_mode import code_mode
 from .everything import everything
+from .files import files
 from .sequential_thinking import sequential_thinking
 
-__all__ = ["agent", "code_mode", "everything", "sequential_thinking"]
+__all__ = ["agent", "clock", "code_mode", "everything", "files", "sequential_thinking"]

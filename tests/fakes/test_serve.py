@@ -21,6 +21,8 @@ FAKES = {
     "agent": ["run"],
     "code_mode": ["run"],
     "sequential_thinking": ["sequentialthinking"],
+    "clock": ["now", "advance", "convert", "between"],
+    "files": ["list", "read", "write", "search"],
 }
 
 
