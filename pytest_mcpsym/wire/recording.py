@@ -12,6 +12,8 @@ A file is JSON lines in UTF-8. The first line is the head, each line after it on
   base64. Keys that say nothing are left out: `http` on links without HTTP, `link` where the head names only one.
 * A cause record says which line was caused by which: `{"cause":"routed","at":0.1,"frame":7,"by":5}`.
 * Lines are numbered as editors do: the entry with `seq` n is on line n + 2.
+* A file that grows while it is recorded has no `entries` in its head: `head_line`, then an `entry_line` for each entry. Whoever writes
+  it may be killed at any moment, so there, and only there, `read` drops a last line that was cut in the middle.
 
 What `write` wrote, `read` reads back exactly as `as_written` defines it: entries numbered by position, times in milliseconds.
 Secrets are not its business: `pytest_mcpsym.wire.redact` removes them before, `pytest_mcpsym.wire.held` looks for them after. Pinned by
@@ -44,6 +46,8 @@ __all__ = [
     "RecordingError",
     "Transport",
     "as_written",
+    "entry_line",
+    "head_line",
     "line_of",
     "of_link",
     "read",
@@ -171,16 +175,25 @@ def write(log: WireLog, head: Head) -> bytes:
     if strangers or len(set(names)) < len(names):
         raise ValueError(f"the head must name each link once: it names {names}, the log has {list(log.links)}")
     entries = as_written(log).entries
-    first = {
+    alone = len(names) == 1
+    return b"".join((head_line(head, entries=len(entries)), *(entry_line(entry, alone=alone) for entry in entries)))
+
+
+def head_line(head: Head, *, entries: int | None = None) -> bytes:
+    """Return the first line of a file, with its newline.
+
+    Args:
+        head: What it says.
+        entries: How many entries follow; `None` for a file that grows while it is recorded.
+    """
+    first: dict[str, object] = {
         "mcpsym": FORMAT,
         "test": head.test,
         "links": {link.name: {"era": link.era, "transport": link.transport} for link in head.links},
         "sdk": head.sdk,
         "date": head.date,
-        "entries": len(entries),
     }
-    alone = len(names) == 1
-    return b"".join(line + b"\n" for line in (_dumped(first), *(_line(entry, alone=alone) for entry in entries)))
+    return _dumped(first if entries is None else {**first, "entries": entries}) + b"\n"
 
 
 _UNSEEN: Final = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
@@ -192,8 +205,23 @@ def _dumped(value: object) -> bytes:
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
+def entry_line(entry: Entry, *, alone: bool = True) -> bytes:
+    """Return the line of one entry, with its newline.
+
+    Args:
+        entry: What to keep, redacted; what a cause record names must be the places of frames in the file.
+        alone: Whether the head names one link only, which the line then need not name.
+
+    Raises:
+        ValueError: A time or a note's number is none.
+        TypeError: A note holds a value that JSON cannot.
+    """
+    return _line(entry, alone=alone) + b"\n"
+
+
 def _line(entry: Entry, *, alone: bool) -> bytes:
-    time = int(entry.time) if entry.time.is_integer() else entry.time
+    time = round(entry.time, 3)
+    time = int(time) if time.is_integer() else time
     if isinstance(entry, Cause):
         by, frame = entry.by + 2, entry.frame + 2
         return _dumped({"cause": entry.evidence, "at": time, "frame": frame, "by": by})
@@ -243,7 +271,7 @@ def _http(envelope: Envelope) -> dict[str, object]:
 def read(data: bytes, name: str = "recording") -> Recording:
     r"""Read a file. Its cost is linear in the file.
 
-    Lines may end in `\r\n`, as a checkout on Windows makes them.
+    A file that was still growing when its recorder was killed is read up to its last whole line. Lines may end in `\r\n`, as a checkout on Windows makes them.
 
     Args:
         data: The file.
@@ -253,20 +281,27 @@ def read(data: bytes, name: str = "recording") -> Recording:
         RecordingError: The file is no recording of this version, or not as `write` wrote it.
     """
     *lines, rest = (line.removesuffix(b"\r") for line in data.split(b"\n"))
-    if rest:
-        if (lines or rest.startswith(b'{"mcpsym')) and not _is_json(rest):
-            raise RecordingError(name, len(lines) + 1, "truncated", "the file ends in the middle of this line", _AGAIN)
+    cut = bool(rest) and not _is_json(rest)
+    if cut and not lines and rest.startswith(b'{"mcpsym'):
+        raise _cut(name, 1)
+    head, count = _read_head(lines[0] if lines else rest, name)
+    if cut and lines and count is not None:
+        raise _cut(name, len(lines) + 1)
+    if rest and not cut:
         lines.append(rest)
-    head, count = _read_head(lines[0] if lines else b"", name)
     links = {link.name for link in head.links}
     only = head.links[0].name if len(links) == 1 else None
     entries = [_Line(line, name, number, links, only).entry() for number, line in enumerate(lines[1:], 2)]
-    if len(entries) != count:
+    if count is not None and len(entries) != count:
         reason = f"the head says {count} entries, the file has {len(entries)}"
         remedy = f"if no lines were lost, set `entries` in line 1 to {len(entries)}, else {_AGAIN}"
         raise RecordingError(name, len(lines), "truncated", reason, remedy)
     _require_causes(entries, name)
     return Recording(head, WireLog(entries))
+
+
+def _cut(name: str, line: int) -> RecordingError:
+    return RecordingError(name, line, "truncated", "the file ends in the middle of this line", _AGAIN)
 
 
 def _require_causes(entries: list[Entry], name: str) -> None:
@@ -277,7 +312,7 @@ def _require_causes(entries: list[Entry], name: str) -> None:
                     raise RecordingError(name, line_of(entry), "type", f"`{key}` names line {seq + 2}, which holds no frame")
 
 
-def _read_head(line: bytes, name: str) -> tuple[Head, int]:
+def _read_head(line: bytes, name: str) -> tuple[Head, int | None]:
     remedy = f"if it is to be a recording, {_AGAIN}"
     try:
         found = json.loads(line)
@@ -291,14 +326,15 @@ def _read_head(line: bytes, name: str) -> tuple[Head, int]:
         reason = f"the format is version {json.dumps(version)[:20]}, and this release reads version {FORMAT}"
         raise RecordingError(name, 1, "version", reason, f"use the release that wrote it, or {_AGAIN}")
     reader = _Line(line, name, 1, set(), None)
-    members = reader.members("mcpsym", "test", "links", "sdk", "date", "entries")
+    members = reader.members("mcpsym", "test", "links", "sdk", "date", optional=("entries",))
     links: list[LinkHead] = []
     for link, value in reader.object_at(members, "links").items():
         fields = reader.exactly(value, f"links.{link}", "era", "transport")
         era = cast("Era", reader.one_of(fields, "era", get_args(Era)))
         links.append(LinkHead(link, era, cast("Transport", reader.one_of(fields, "transport", get_args(Transport)))))
     test, sdk, date = (reader.of_type(members, key, str) for key in ("test", "sdk", "date"))
-    return Head(test, tuple(links), sdk, date), reader.of_type(members, "entries", int)
+    count = reader.of_type(members, "entries", int) if "entries" in members else None
+    return Head(test, tuple(links), sdk, date), count
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -358,8 +394,8 @@ class _Line:
         data = self._raw(members) if message is None else message
         return Frame(seq, self._link(members), direction, self._time(members), data, envelope)
 
-    def members(self, *keys: str) -> dict[str, object]:
-        return self.exactly(self._parsed(self._line), "", *keys)
+    def members(self, *keys: str, optional: tuple[str, ...]) -> dict[str, object]:
+        return self.exactly(self._parsed(self._line), "", *keys, optional=optional)
 
     def _taken_apart(self) -> tuple[bytes, bytes | None]:
         """Return the line with its message replaced by null, and the message as it is spelled; `None` where there is none."""

@@ -18,6 +18,8 @@ from pytest_mcpsym.wire.recording import (
     Recording,
     RecordingError,
     as_written,
+    entry_line,
+    head_line,
     line_of,
     of_link,
     read,
@@ -351,3 +353,44 @@ def test_a_file_cut_anywhere_is_refused(log: WireLog, data: st.DataObject) -> No
     whole = write(log, HEADS)
     cut = data.draw(st.integers(0, len(whole) - 2))
     assert _refused(whole[:cut]).fault in ("no-head", "truncated")
+
+
+# --- a file that grows
+
+
+def _grown(log: WireLog, head: Head = HEAD) -> bytes:
+    return b"".join((head_line(head), *(entry_line(entry, alone=len(head.links) == 1) for entry in log)))
+
+
+@given(conforming_logs())
+def test_a_file_that_was_written_line_by_line_reads_as_one_that_was_written_whole(log: WireLog) -> None:
+    kept = as_written(log)
+
+    assert read(_grown(kept, HEADS)).log == read(write(log, HEADS)).log
+
+
+def test_the_lines_of_a_growing_file_are_those_of_a_whole_one() -> None:
+    log = as_written(_log(b"{}", b"garbage"))
+
+    assert _grown(log).splitlines()[1:] == write(log, HEAD).splitlines()[1:]
+
+
+@pytest.mark.parametrize("message", [b'{"text":"\xc3\xa9"}', b"\xff\xfe", b"{}"])
+def test_a_growing_file_that_was_cut_anywhere_holds_the_lines_before_the_cut(message: bytes) -> None:
+    log = as_written(_log(b"[1]", message))
+    whole = _grown(log)
+    ends = [len(head_line(HEAD)) + len(entry_line(log.entries[0])), len(whole)]
+
+    for cut in range(len(head_line(HEAD)), len(whole) + 1):
+        known = sum(cut >= end - 1 for end in ends)  # a line is whole before its newline
+        assert read(whole[:cut]).log.entries == log.entries[:known]
+
+
+def test_a_growing_file_is_refused_where_a_line_before_the_last_is_broken() -> None:
+    first, second, third = _grown(_log(b"{}", b"{}")).splitlines(keepends=True)
+
+    assert _refused(first + second[:-9] + b"\n" + third).line == 2
+
+
+def test_a_head_that_was_cut_is_refused_in_a_growing_file_too() -> None:
+    assert _refused(head_line(HEAD)[:-10]).fault == "truncated"
