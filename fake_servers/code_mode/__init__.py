@@ -1,4 +1,4 @@
-"""The code-mode server: runs a program that calls the tools which the client offers.
+"""The code-mode server: runs Python programs that call the tools which the client offers.
 
 See README.md beside this file. Pinned by `tests/fakes/test_code_mode.py`.
 """
@@ -6,53 +6,100 @@ See README.md beside this file. Pinned by `tests/fakes/test_code_mode.py`.
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, TextContent, Tool
 from pydantic import Field
 
-from pytest_mcpsym.symmetric import Extension, peer
+from pytest_mcpsym.symmetric import Extension, Peer, peer
 
-from .program import ProgramError, functions, run_program
+from ..data import MissingExtra  # noqa: TID252 - the package is also loaded under an alias
+from .program import ProgramError, functions
+from .stubs import stubs
 
-__all__ = ["ProgramError", "code_mode", "functions", "run_program"]
+if TYPE_CHECKING:
+    from .sandbox import Answer, Call
+
+__all__ = ["ProgramError", "code_mode", "functions"]
 
 
-def code_mode() -> MCPServer:
-    """Return a code-mode server with one tool, `run`."""
+def code_mode(
+    *, seed: int = 0, now: datetime | None = None, max_seconds: float = 5.0, max_memory: int = 64_000_000, max_calls: int = 100
+) -> MCPServer:
+    """Return a code-mode server with one tool, `run`.
+
+    Args:
+        seed: Seed of the programs' `random`; each program starts with it anew.
+        now: The programs' clock, which stands still; the first moment of 2026 in UTC unless given.
+        max_seconds: How long a program may run; waiting for a tool is not counted.
+        max_memory: Bytes that a program may use.
+        max_calls: Calls that a program may make.
+
+    Raises:
+        MissingExtra: The extra `fakes` is not installed.
+    """
+    try:
+        from .sandbox import NOW, Finished, Interpreter, Limits, Sandbox
+    except ModuleNotFoundError as error:
+        if error.name != "pydantic_monty":
+            raise
+        raise MissingExtra("the fake 'code_mode' needs Monty: pip install 'pytest-mcpsym[fakes]'") from None
+    limits = Limits(max_seconds, max_memory, max_calls)
+    clock = now or NOW
     sym = Extension()
     server = MCPServer(
         "code-mode",
         version="1.0.0",
         log_level="WARNING",
-        instructions="Runs straight-line programs over the client's tools.",
+        instructions="Runs Python programs over the client's tools.",
         extensions=[sym],
         lifespan=sym.lifespan(),
     )
 
     @server.tool(structured_output=False)
     async def run(
-        context: Context, program: Annotated[str, Field(description="Statements such as `x = everything__echo(message='hi')`")]
+        context: Context, program: Annotated[str, Field(description="Python, for example `everything__echo(message='hi')`")]
     ) -> str:
         """Run a program in which each granted tool is a function with keyword arguments; answers with its last value."""
         client = peer(context)
-        granted = functions(tool.name for tool in await client.list_tools())
-
-        async def call(name: str, arguments: dict[str, object]) -> object:
-            result = await client.call_tool(granted[name], arguments)
-            if result.is_error:
-                raise ToolError(f"{granted[name]} failed: {_text(result)}")
-            return _value(result)
-
+        granted = await _granted(client)
+        interpreter = Interpreter(granted, stubs(granted, waiting=True), limits, seed=seed, now=clock)
         try:
-            value = await run_program(program, granted, call)
+            async with Sandbox(interpreter) as sandbox:
+                step = await sandbox.turn(lambda: interpreter.start(program))
+                while not isinstance(step, Finished):
+                    answers = await _call(client, granted, step.calls)
+                    step = await sandbox.turn(lambda answers=answers: interpreter.answer(answers))
         except ProgramError as error:
             raise ToolError(str(error)) from None
-        return value if isinstance(value, str) else json.dumps(value)
+        return step.value if isinstance(step.value, str) else json.dumps(step.value)
 
     return server
+
+
+async def _granted(client: Peer) -> dict[str, Tool]:
+    tools = {tool.name: tool for tool in await client.list_tools()}
+    return {name: tools[tool] for name, tool in functions(tools).items()}
+
+
+async def _call(client: Peer, granted: dict[str, Tool], calls: dict[int, Call]) -> dict[int, Answer]:
+    """Make calls side by side, in one leg."""
+    from .sandbox import Answer
+
+    answers: dict[int, Answer] = {}
+
+    async def one(number: int, call: Call) -> None:
+        tool = granted[call.function].name
+        result = await client.call_tool(tool, call.arguments)
+        answers[number] = Answer(failure=f"{tool} failed: {_text(result)}") if result.is_error else Answer(value=_value(result))
+
+    async with client.batch() as group:
+        for number, call in calls.items():
+            group.start_soon(one, number, call)
+    return answers
 
 
 def _value(result: CallToolResult) -> object:

@@ -1,33 +1,29 @@
-"""Straight-line programs over granted tools: parse, refuse what is no such program, run.
+"""The text of a program: the names of its functions, and which of its calls wait for their answer.
 
-A program is a list of statements. A statement is a call of a tool with keyword arguments, or assigns one to a name; an argument is a
-JSON value written as in Python, in which names assigned before may stand. The value of the last statement is the program's. Nothing
-else exists in the language, so there is nothing to escape from. A program is refused before any of it runs. Pinned by
-`tests/fakes/test_program.py`.
+A program is Python. Each granted tool is an `async` function in it, and yet a bare call is as good as an awaited one:
+`x = everything__echo(message='hi')` works, in a plain function too. So a call which nobody can await is renamed to a twin that answers
+at once (`everything__echo` and `WAITS`); calls under `await` and those handed to `asyncio.gather` keep the name. Lines stay as they
+are. Nothing here runs anything, and nothing here needs the interpreter. Pinned by `tests/fakes/test_program.py`.
 """
 
 from __future__ import annotations
 
 import ast
-import math
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from keyword import iskeyword
 
-__all__ = ["ProgramError", "functions", "run_program"]
+__all__ = ["WAITS", "ProgramError", "functions", "with_waiting_calls"]
 
-Tool = Callable[[str, dict[str, object]], Awaitable[object]]
-"""Calls a tool by name with its arguments and returns its value."""
+WAITS = "\u02d1"
+"""Ends the name of a function that answers at once. A letter, which the name of no granted function has."""
+
+_TRANSPARENT = frozenset({"list", "reversed", "tuple"})
+"""Functions that hand on the calls in their arguments without looking into them."""
 
 
 class ProgramError(ValueError):
-    """A program that is refused, with the line."""
-
-
-class _Statement(NamedTuple):
-    target: str | None
-    tool: str
-    arguments: dict[str, ast.expr]
+    """A program that is refused or has failed, with the line where there is one."""
 
 
 def functions(tools: Iterable[str]) -> dict[str, str]:
@@ -38,11 +34,15 @@ def functions(tools: Iterable[str]) -> dict[str, str]:
             ends in `_2`, `_3`, …
 
     Returns:
-        The tool's name by the function's name.
+        The tool's name by the function's name: an identifier that is no keyword.
     """
     named: dict[str, str] = {}
     for tool in tools:
         base = re.sub(r"\W", "_", tool, flags=re.ASCII)
+        if not base or base[0].isdigit():
+            base = f"_{base}"
+        if iskeyword(base):
+            base += "_"
         name, count = base, 1
         while name in named:
             count += 1
@@ -51,116 +51,93 @@ def functions(tools: Iterable[str]) -> dict[str, str]:
     return named
 
 
-async def run_program(program: str, tools: Collection[str], call: Tool) -> object:
-    """Run a program and return the value of its last statement.
+def with_waiting_calls(program: str, granted: Collection[str]) -> str:
+    """Return a program in which each call that nobody awaits goes to the twin that answers at once.
 
     Args:
         program: Its text.
-        tools: Names that it may call.
-        call: Calls one of them.
+        granted: Names of the functions; one that the program binds itself is left alone.
 
     Raises:
-        ProgramError: It is no straight-line program, or calls something that is not granted. Nothing was called.
+        ProgramError: It is empty or no Python.
     """
-    names: dict[str, object] = {}
-    value: object = None
-    for target, tool, arguments in _read(program, tools):
-        value = await call(tool, {name: _value(node, names) for name, node in arguments.items()})
-        if target is not None:
-            names[target] = value
-    return value
-
-
-def _read(program: str, tools: Collection[str]) -> list[_Statement]:
+    text = program.replace("\r\n", "\n").replace("\r", "\n")
     try:
-        body = ast.parse(program).body
+        nodes = list(ast.walk(ast.parse(text)))
+        awaited = frozenset(_awaited(nodes))
     except SyntaxError as error:
         raise ProgramError(f"line {error.lineno}: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise ProgramError(f"the program cannot be read: {error}") from None
-    if not body:
+    if len(nodes) == 1:
         raise ProgramError("the program is empty")
-    statements: list[_Statement] = []
-    assigned: set[str] = set()
-    for node in body:
-        statement = _statement(node, tools)
-        for argument in statement.arguments.values():
-            _check(argument, assigned)
-        if statement.target is not None:
-            assigned.add(statement.target)
-        statements.append(statement)
-    return statements
+    ours = frozenset(granted) - frozenset(_bound(nodes))
+    ends = [
+        (node.func.end_lineno or 0, node.func.end_col_offset or 0)
+        for node in nodes
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ours and node not in awaited
+    ]
+    lines = [line.encode() for line in text.split("\n")]
+    for number, column in sorted(ends, reverse=True):
+        line = lines[number - 1]
+        lines[number - 1] = line[:column] + WAITS.encode() + line[column:]
+    return b"\n".join(lines).decode()
 
 
-def _statement(node: ast.stmt, tools: Collection[str]) -> _Statement:
-    target: str | None = None
-    called: ast.expr | None = None
-    if isinstance(node, ast.Expr):
-        called = node.value
-    elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-        target, called = node.targets[0].id, node.value
-    if isinstance(called, ast.Await):
-        called = called.value
-    if not isinstance(called, ast.Call) or not isinstance(called.func, ast.Name):
-        raise ProgramError(f"line {node.lineno}: a statement is `tool(name=value)` or `result = tool(name=value)`")
-    tool = called.func.id
-    if tool not in tools:
-        granted = ", ".join(sorted(tools)) or "none"
-        raise ProgramError(f"line {node.lineno}: no tool {tool!r} is granted (granted: {granted})")
-    return _Statement(target, tool, dict(_keywords(called, tool)))
+def _bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name
 
 
-def _keywords(called: ast.Call, tool: str) -> Iterator[tuple[str, ast.expr]]:
-    seen: set[str] = set()
-    if called.args or any(keyword.arg is None for keyword in called.keywords):
-        raise ProgramError(f"line {called.lineno}: {tool} takes keyword arguments only")
-    for keyword in called.keywords:
-        name = keyword.arg or ""
-        if name in seen:
-            raise ProgramError(f"line {keyword.lineno}: {tool} is given {name} twice")
-        seen.add(name)
-        yield name, keyword.value
+def _awaited(nodes: Collection[ast.AST]) -> Iterator[ast.Call]:
+    """Calls under `await`, and those whose coroutines reach `asyncio.gather`, also through a list with a name."""
+    gathered: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Await):
+            yield from _handed_on(node.value)
+        elif isinstance(node, ast.Call) and _name(node.func) == "gather":
+            for argument in node.args:
+                yield from _handed_on(argument)
+                if isinstance(argument, ast.Starred) and isinstance(argument.value, ast.Name):
+                    gathered.add(argument.value.id)
+    for node in nodes:
+        if isinstance(node, ast.Assign) and any(_name(target) in gathered for target in node.targets):
+            yield from _handed_on(node.value)
+        elif isinstance(node, ast.Call) and _appends_to(node) in gathered:
+            for argument in node.args:
+                yield from _handed_on(argument)
 
 
-def _check(node: ast.expr, assigned: Collection[str]) -> None:
-    """Refuse an argument that is no JSON value with names in it."""
-    if isinstance(node, ast.Name):
-        if node.id not in assigned:
-            raise ProgramError(f"line {node.lineno}: the name {node.id!r} was not assigned before")
+def _appends_to(call: ast.Call) -> str:
+    return _name(call.func.value) if isinstance(call.func, ast.Attribute) and call.func.attr == "append" else ""
+
+
+def _handed_on(node: ast.AST) -> Iterator[ast.Call]:
+    """The calls whose coroutine is the value, or one of the values, of an expression."""
+    if isinstance(node, ast.Call):
+        yield node
+        if _name(node.func) in _TRANSPARENT:
+            for argument in node.args:
+                yield from _handed_on(argument)
+    elif isinstance(node, ast.Starred):
+        yield from _handed_on(node.value)
     elif isinstance(node, (ast.List, ast.Tuple)):
         for element in node.elts:
-            _check(element, assigned)
-    elif isinstance(node, ast.Dict):
-        for key, value in zip(node.keys, node.values, strict=True):
-            if not (isinstance(key, ast.Constant) and isinstance(key.value, str)):
-                raise ProgramError(f"line {node.lineno}: the keys of a dict are texts")
-            _check(value, assigned)
-    elif not _is_json(_constant(node)):
-        raise ProgramError(f"line {node.lineno}: an argument is a JSON value, a name, or a list or dict of these")
+            yield from _handed_on(element)
+    elif isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+        yield from _handed_on(node.elt)
+    elif isinstance(node, ast.IfExp):
+        yield from _handed_on(node.body)
+        yield from _handed_on(node.orelse)
 
 
-def _is_json(value: object) -> bool:
-    return value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _constant(node: ast.expr) -> object:
-    """The value of a constant or of a negative number; `...`, which is no JSON, for anything else."""
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-        number = node.operand.value
-        if isinstance(number, (int, float)) and not isinstance(number, bool):
-            return -number
-    return ...
-
-
-def _value(node: ast.expr, names: dict[str, object]) -> object:
-    """The value of an argument that `_check` let pass."""
-    if isinstance(node, ast.Name):
-        return names[node.id]
-    if isinstance(node, (ast.List, ast.Tuple)):
-        return [_value(element, names) for element in node.elts]
-    if isinstance(node, ast.Dict):
-        keys = (key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
-        return {key: _value(value, names) for key, value in zip(keys, node.values, strict=True)}
-    return _constant(node)
+def _name(node: ast.expr) -> str:
+    """The last name of `gather` and of `asyncio.gather`."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""

@@ -8,7 +8,7 @@ import sys
 import pytest
 from faker import Faker
 
-from fake_servers import everything
+from fake_servers import code_mode, everything
 from fake_servers.data import MissingExtra, seeded
 
 
@@ -42,13 +42,24 @@ def test_a_fake_whose_extra_is_missing_says_so_in_one_line(monkeypatch: pytest.M
     assert str(refusal.value) == "the fake 'everything' needs Faker: pip install 'pytest-mcpsym[fakes]'"
 
 
-def test_importing_the_fakes_imports_no_faker() -> None:
-    code = "import sys, fake_servers; print('faker' in sys.modules)"
+def test_a_fake_whose_interpreter_is_missing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "fake_servers.code_mode.sandbox", raising=False)
+    monkeypatch.setitem(sys.modules, "pydantic_monty", None)
+    with pytest.raises(MissingExtra) as refusal:
+        code_mode()
+    assert str(refusal.value) == "the fake 'code_mode' needs Monty: pip install 'pytest-mcpsym[fakes]'"
+
+
+@pytest.mark.parametrize("package", ["faker", "pydantic_monty"])
+def test_importing_the_fakes_imports_no_package_of_the_extra(package: str) -> None:
+    code = f"import sys, fake_servers; print({package!r} in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert ran.stdout == "False\n"
 
 
-def test_the_fakes_without_data_need_no_extra() -> None:
-    code = "import sys; sys.modules['faker'] = None; from fake_servers import agent, code_mode; print(agent().name, code_mode().name)"
+def test_the_agent_needs_no_extra() -> None:
+    code = (
+        "import sys; sys.modules.update(faker=None, pydantic_monty=None); from fake_servers import agent; print(agent().name)"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert ran.stdout == "agent code-mode\n"
+    assert ran.stdout == "agent\n"

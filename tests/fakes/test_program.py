@@ -1,147 +1,87 @@
-"""Straight-line programs run; anything else is refused, with its line, before a tool is called."""
+"""A call that nobody awaits goes to the twin that answers at once; lines stay as they are."""
 
 from __future__ import annotations
 
 import pytest
 
-from fake_servers.code_mode import ProgramError, functions, run_program
-
-pytestmark = pytest.mark.anyio
-
-TOOLS = ("add", "echo")
+from fake_servers.code_mode.program import WAITS, ProgramError, functions, with_waiting_calls
 
 
-class Calls:
-    """Records calls and answers each with its own arguments."""
-
-    def __init__(self) -> None:
-        self.made: list[tuple[str, dict[str, object]]] = []
-
-    async def __call__(self, name: str, arguments: dict[str, object]) -> object:
-        self.made.append((name, arguments))
-        return {"name": name, **arguments}
-
-
-async def run(program: str) -> object:
-    return await run_program(program, TOOLS, Calls())
-
-
-async def test_the_value_of_a_program_is_that_of_its_last_statement() -> None:
-    assert await run("add(a=1, b=2)\necho(message='hi')") == {"name": "echo", "message": "hi"}
-
-
-async def test_statements_run_in_order() -> None:
-    calls = Calls()
-    await run_program("echo(message='1'); add(a=2)\necho(message='3')", TOOLS, calls)
-    assert calls.made == [("echo", {"message": "1"}), ("add", {"a": 2}), ("echo", {"message": "3"})]
-
-
-async def test_a_name_stands_for_what_was_assigned_to_it() -> None:
-    assert await run("x = add(a=1)\necho(message=x)") == {"name": "echo", "message": {"name": "add", "a": 1}}
-
-
-async def test_names_may_stand_inside_of_lists_and_dicts() -> None:
-    found = await run("x = add()\necho(message={'all': [x, (x, 1)]})")
-    assert found == {"name": "echo", "message": {"all": [{"name": "add"}, [{"name": "add"}, 1]]}}
-
-
-async def test_a_name_may_be_assigned_anew() -> None:
-    assert await run("x = add(a=1)\nx = add(a=x)\necho(message=x)") == {
-        "name": "echo",
-        "message": {"name": "add", "a": {"name": "add", "a": 1}},
-    }
+def marked(program: str) -> str:
+    return with_waiting_calls(program, ["f", "g"]).replace(WAITS, "!")
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("program", "text"),
     [
-        ("'it''s'", "its"),
-        ("-1", -1),
-        ("-0.5", -0.5),
-        ("1_000", 1000),
-        ("None", None),
-        ("True", True),
-        ("[]", []),
-        ("{}", {}),
-        ("{'a': {'b': [1, 2]}}", {"a": {"b": [1, 2]}}),
+        ("f(a=1)", "f!(a=1)"),
+        ("x = f(a=g(b=2))", "x = f!(a=g!(b=2))"),
+        ("f().upper() + g()['x']", "f!().upper() + g!()['x']"),
+        ("'é€'; f(); g()", "'é€'; f!(); g!()"),
+        ("f(\n  a=g(),\n)", "f!(\n  a=g!(),\n)"),
+        ("a = 1\r\nf()\rg()", "a = 1\nf!()\ng!()"),
+        ("def h():\n    return f()", "def h():\n    return f!()"),
+        ("sum(f(a=i) for i in x)", "sum(f!(a=i) for i in x)"),
+        ("other(); f", "other(); f"),
     ],
 )
-async def test_an_argument_is_a_json_value(text: str, value: object) -> None:
-    assert await run(f"echo(message={text})") == {"name": "echo", "message": value}
-
-
-async def test_await_before_a_call_means_nothing() -> None:
-    assert await run("x = await add()\nawait echo(message=x)") == {"name": "echo", "message": {"name": "add"}}
-
-
-STATEMENT = "a statement is `tool(name=value)` or `result = tool(name=value)`"
-VALUE = "an argument is a JSON value, a name, or a list or dict of these"
+def test_a_bare_call_waits(program: str, text: str) -> None:
+    assert marked(program) == text
 
 
 @pytest.mark.parametrize(
-    ("line", "why"),
+    ("program", "text"),
     [
-        ("import os", STATEMENT),
-        ("x = 1", STATEMENT),
-        ("x = y = add()", STATEMENT),
-        ("a, b = add()", STATEMENT),
-        ("x.y = add()", STATEMENT),
-        ("x += add()", STATEMENT),
-        ("for x in []: add()", STATEMENT),
-        ("(lambda: add())()", STATEMENT),
-        ("add.echo()", STATEMENT),
-        ("print(a=1)", "no tool 'print' is granted (granted: add, echo)"),
-        ("add(1)", "add takes keyword arguments only"),
-        ("add(**{})", "add takes keyword arguments only"),
-        ("add(a=1, a=2)", "add is given a twice"),
-        ("add(a=x)", "the name 'x' was not assigned before"),
-        ("x = add(a=x)", "the name 'x' was not assigned before"),
-        ("add(a=[y])", "the name 'y' was not assigned before"),
-        ("add(a={1: 2})", "the keys of a dict are texts"),
-        ("add(a={**{}})", "the keys of a dict are texts"),
-        ("add(a={1, 2})", VALUE),
-        ("add(a=b'x')", VALUE),
-        ("add(a=1e999)", VALUE),
-        ("add(a=1j)", VALUE),
-        ("add(a=1 + 1)", VALUE),
-        ("add(a=--1)", VALUE),
-        ("add(a=-True)", VALUE),
-        ("add(a=...)", VALUE),
-        ("add(a=f'{1}')", VALUE),
-        ("add(a=echo())", VALUE),
+        ("await f(a=1)", "await f(a=1)"),
+        ("await f(a=g())", "await f(a=g!())"),
+        ("(await f()).upper()", "(await f()).upper()"),
+        ("await (f() if x else g())", "await (f() if x else g())"),
+        ("await asyncio.gather(f(), g())", "await asyncio.gather(f(), g())"),
+        ("await gather(f(), h(g()))", "await gather(f(), h(g!()))"),
+        ("await gather(*[f(a=i) for i in x])", "await gather(*[f(a=i) for i in x])"),
+        ("await gather(*(f(a=i) for i in x))", "await gather(*(f(a=i) for i in x))"),
+        ("await gather(*[f(), g()])", "await gather(*[f(), g()])"),
+        ("await gather(*list(f(a=i) for i in x))", "await gather(*list(f(a=i) for i in x))"),
+        ("c = [f(a=i) for i in x]\nawait gather(*c)", "c = [f(a=i) for i in x]\nawait gather(*c)"),
+        ("c = []\nc.append(f())\nd.append(g())\nawait gather(*c)", "c = []\nc.append(f())\nd.append(g!())\nawait gather(*c)"),
     ],
 )
-async def test_what_is_no_straight_line_program_is_refused_before_anything_runs(line: str, why: str) -> None:
-    calls = Calls()
-    with pytest.raises(ProgramError) as refusal:
-        await run_program(f"echo(message='first')\n{line}", TOOLS, calls)
-    assert (str(refusal.value), calls.made) == (f"line 2: {why}", [])
+def test_a_call_that_is_awaited_stays(program: str, text: str) -> None:
+    assert marked(program) == text
 
 
-@pytest.mark.parametrize("program", ["", "\n", "# nothing"])
-async def test_an_empty_program_is_refused(program: str) -> None:
-    with pytest.raises(ProgramError, match=r"^the program is empty$"):
-        await run(program)
+@pytest.mark.parametrize(
+    "program", ["f = len\nf()", "def f(): ...\nf()", "def h(f):\n    f()", "import x as f\nf()", "class f: ...\nf()"]
+)
+def test_a_name_that_the_program_binds_is_its_own(program: str) -> None:
+    assert marked(program) == program
 
 
-@pytest.mark.parametrize("program", ["add(", "add() add()", "\x00add()", "add(a=" + "[" * 500 + "]" * 500 + ")"])
-async def test_text_that_python_cannot_read_is_refused(program: str) -> None:
-    with pytest.raises(ProgramError):
-        await run(program)
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("", "the program is empty"),
+        ("# nothing", "the program is empty"),
+        ("f()\n1 +", r"line 2: invalid syntax"),
+        ("f('\0')", "null bytes|cannot be read"),
+        ("(" * 1000 + ")" * 1000, "too many nested parentheses|cannot be read"),
+    ],
+)
+def test_what_is_no_program_is_refused(program: str, why: str) -> None:
+    with pytest.raises(ProgramError, match=why):
+        marked(program)
 
 
-async def test_a_name_outlives_no_program() -> None:
-    await run("x = add()")
-    with pytest.raises(ProgramError, match="was not assigned before"):
-        await run("echo(message=x)")
-
-
-def test_a_function_is_spelled_as_python_needs_it() -> None:
-    assert functions(["everything__get-sum", "files__read.me"]) == {
+def test_functions_are_named_after_the_tools() -> None:
+    assert functions(["everything__echo", "everything__get-sum"]) == {
+        "everything__echo": "everything__echo",
         "everything__get_sum": "everything__get-sum",
-        "files__read_me": "files__read.me",
     }
 
 
-def test_two_tools_of_one_spelling_are_two_functions() -> None:
-    assert functions(["a__x-y", "a__x.y", "a__x_y"]) == {"a__x_y": "a__x-y", "a__x_y_2": "a__x.y", "a__x_y_3": "a__x_y"}
+def test_two_tools_are_never_one_function() -> None:
+    assert functions(["a-b", "a_b", "a.b", "a_b_2"]) == {"a_b": "a-b", "a_b_2": "a_b", "a_b_3": "a.b", "a_b_2_2": "a_b_2"}
+
+
+def test_each_function_can_be_written() -> None:
+    assert functions(["class", "2fast", "é", ""]) == {"class_": "class", "_2fast": "2fast", "_": "é", "__2": ""}
