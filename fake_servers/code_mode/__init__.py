@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent, Tool
 from pydantic import Field
 
@@ -29,7 +28,7 @@ __all__ = ["ProgramError", "code_mode", "functions"]
 def code_mode(
     *, seed: int = 0, now: datetime | None = None, max_seconds: float = 5.0, max_memory: int = 64_000_000, max_calls: int = 100
 ) -> MCPServer:
-    """Return a code-mode server with one tool, `run`.
+    """Return a code-mode server with two tools: `run` a program, and `stubs`, which says what functions it may call.
 
     Args:
         seed: Seed of the programs' `random`; each program starts with it anew.
@@ -62,7 +61,7 @@ def code_mode(
     @server.tool(structured_output=False)
     async def run(
         context: Context, program: Annotated[str, Field(description="Python, for example `everything__echo(message='hi')`")]
-    ) -> str:
+    ) -> CallToolResult:
         """Run a program in which each granted tool is a function with keyword arguments; answers with its last value."""
         client = peer(context)
         granted = await _granted(client)
@@ -74,10 +73,26 @@ def code_mode(
                     answers = await _call(client, granted, step.calls)
                     step = await sandbox.turn(lambda answers=answers: interpreter.answer(answers))
         except ProgramError as error:
-            raise ToolError(str(error)) from None
-        return step.value if isinstance(step.value, str) else json.dumps(step.value)
+            return _failed(error, interpreter.printed)
+        return _finished(step.value, interpreter.printed)
+
+    @server.tool(name="stubs", structured_output=False)
+    async def declared(context: Context) -> str:
+        """Return the declarations of the functions that a program may call, as Python."""
+        return stubs(await _granted(peer(context)))
 
     return server
+
+
+def _finished(value: object, printed: str) -> CallToolResult:
+    text = value if isinstance(value, str) else json.dumps(value)
+    content = TextContent(type="text", text=text)
+    return CallToolResult(content=[content], structured_content={"value": value, "printed": printed})
+
+
+def _failed(error: ProgramError, printed: str) -> CallToolResult:
+    content = TextContent(type="text", text=str(error))
+    return CallToolResult(content=[content], structured_content={"printed": printed}, is_error=True)
 
 
 async def _granted(client: Peer) -> dict[str, Tool]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 
+import anyio
 import pytest
+from mcp.server.mcpserver import MCPServer
 from mcp_types import TextContent
 
 from fake_servers import code_mode, everything
@@ -70,3 +73,67 @@ async def test_a_program_may_catch_the_failure_of_a_tool(switchboard: Switchboar
         program = f"import json\ntry:\n    {FAILS}\nexcept RuntimeError:\n    x = everything__echo(message='caught')\nx"
         assert await run(board, program) == (False, "Echo: caught")
     assert board.routes == "host > code > everything x2"
+
+
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+async def test_calls_that_are_gathered_are_open_together(switchboard: Switchboard, era: Era) -> None:
+    met = anyio.Event()
+    here: list[int] = []
+    meeting = MCPServer("meeting")
+
+    @meeting.tool(structured_output=False)
+    async def wait_for_two(number: int) -> str:
+        """Answer when two are here."""
+        here.append(number)
+        if len(here) == 2:
+            met.set()
+        with anyio.fail_after(30):
+            await met.wait()
+        return str(number)
+
+    program = "import asyncio\nawait asyncio.gather(*[meeting__wait_for_two(number=n) for n in (1, 2)])"
+    async with switchboard(code=code_mode(), meeting=meeting, era=era) as board:
+        assert await run(board, program) == (False, '["1", "2"]')
+    assert board.routes == "host > code > meeting x2"
+
+
+async def test_what_is_printed_is_in_the_structured_content(switchboard: Switchboard) -> None:
+    async with switchboard(code=code_mode(), everything=everything()) as board:
+        ended = await board.call("code__run", program="print('so far')\neverything__add(a=1, b=2)")
+        failed = await board.call("code__run", program="print('so far')\n1 / 0")
+    assert ended.structured_content == {"value": {"result": 3}, "printed": "so far\n"}
+    assert (failed.is_error, failed.structured_content) == (True, {"printed": "so far\n"})
+
+
+async def test_a_program_may_run_a_program(switchboard: Switchboard) -> None:
+    async with switchboard(outer=code_mode(), inner=code_mode(), everything=everything()) as board:
+        program = "inner__run(program=\"everything__echo(message='deep')\")['value']"
+        result = await board.call("outer__run", program=program)
+    assert result.structured_content == {"value": "Echo: deep", "printed": ""}
+    assert board.routes == "host > outer > inner > everything"
+
+
+async def test_the_functions_can_be_asked_for(switchboard: Switchboard) -> None:
+    async with switchboard(code=link(code_mode(), grants=["everything__add"]), everything=everything()) as board:
+        (block,) = (await board.call("code__stubs")).content
+    assert isinstance(block, TextContent)
+    assert block.text.splitlines()[-3:] == [
+        "everything__add_answer = TypedDict('everything__add_answer', {'result': int})",
+        "# Add two whole numbers; the sum is structured content.",
+        "async def everything__add(*, a: int, b: int) -> everything__add_answer: ...",
+    ]
+
+
+async def test_clock_seed_and_limits_are_the_servers(switchboard: Switchboard) -> None:
+    then = datetime(2031, 2, 3, tzinfo=UTC)
+    program = "import random, time\n[time.time(), random.random()]"
+    one, same, other = code_mode(now=then, seed=1), code_mode(now=then, seed=1), code_mode(seed=2, max_calls=0)
+    async with switchboard(a=one, b=same, c=other, everything=everything()) as board:
+        a, b, c = [await board.call(f"{name}__run", program=program) for name in "abc"]
+        stopped = await board.call("c__run", program="everything__echo(message='hi')")
+    assert a.structured_content == b.structured_content
+    assert a.structured_content is not None
+    assert a.structured_content["value"][0] == then.timestamp()
+    assert a.content != c.content
+    assert stopped.is_error
+    assert "the program makes more than 0 calls" in str(stopped.content)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 FAKES = {
     "everything": ["echo", "get-sum", "add", "trigger-long-running-operation", "send-log"],
     "agent": ["run"],
-    "code_mode": ["run"],
+    "code_mode": ["run", "stubs"],
     "sequential_thinking": ["sequentialthinking"],
     "clock": ["now", "advance", "convert", "between"],
     "files": ["list", "read", "write", "search"],
