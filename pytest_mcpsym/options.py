@@ -6,15 +6,20 @@ Every wrong value is one line that says what to write. Pinned by `tests/plugin/t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import pytest
+
+if TYPE_CHECKING:
+    from pytest_mcpsym.checks import Registry
 
 __all__ = [
     "add_options",
     "check_ini",
     "check_marker",
     "check_pattern",
+    "check_selection",
+    "checks_of",
     "era_of",
     "expected_by_ini",
     "fail_on",
@@ -28,12 +33,12 @@ TRACES: Final = ("off", "on", "retain-on-failure")
 FAIL_ON: Final = ("error", "warning", "never")
 TIMEOUTS: Final = ("mcp_open_timeout", "mcp_call_timeout")
 MARKER: Final = (
-    "mcp(expect=[...], era=..., max_hops=..., max_calls=...): findings that this test expects, as patterns such as "
-    "'jsonrpc:unanswered' or 'weather:progress:*', the protocol era of its links (handshake, modern or both), and how many hops and "
-    "calls its routes may have"
+    "mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=...): findings that this test expects, as patterns such as "
+    "'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in 'progress:*' or '-progress:*', the protocol era of its "
+    "links (handshake, modern or both), and how many hops and calls its routes may have"
 )
 LIMITS: Final = ("max_hops", "max_calls")
-KEYWORDS: Final = ("expect", "era", *LIMITS)
+KEYWORDS: Final = ("expect", "checks", "era", *LIMITS)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -51,6 +56,15 @@ def add_options(parser: pytest.Parser) -> None:
         choices=TRACES,
         help="When to write the transcript of a test's boards below mcp-traces/. Default: ini mcp_trace, else retain-on-failure.",
     )
+    group.addoption(
+        "--mcp-checks",
+        dest="mcpsym_checks",
+        action="append",
+        metavar="PATTERNS",
+        help="Which checks run, with commas between: --mcp-checks=jsonrpc:*,progress:after-result; --mcp-checks=-progress:* leaves some out. "
+        "Default: ini mcp_checks, else all.",
+    )
+    parser.addini("mcp_checks", "checks that run, one pattern a line: FAMILY:RULE or -FAMILY:RULE, with *", "linelist")
     parser.addini("mcp_era", "protocol era of links that name none: handshake, modern or both", default="handshake")
     parser.addini("mcp_fail_on", "least severity of a finding that fails its test: error, warning or never", default="error")
     parser.addini("mcp_expect", "findings that fail no test, one pattern a line: [LINK:]FAMILY:RULE, with *", "linelist")
@@ -79,6 +93,71 @@ def check_ini(config: pytest.Config) -> None:
         wrong = check_pattern(pattern)
         if wrong:
             raise pytest.UsageError(f"ini mcp_expect: {wrong}")
+
+
+def check_selection(config: pytest.Config) -> None:
+    """Refuse, before anything runs, patterns of ini or command line that select no check.
+
+    Raises:
+        pytest.UsageError: It names the pattern and the nearest one.
+    """
+    chosen = (("ini mcp_checks", _checks_by_ini(config)), ("--mcp-checks", _checks_by_command_line(config)))
+    if not any(patterns for _, patterns in chosen):
+        return
+    from pytest_mcpsym.checks import wrong_selection
+
+    known = _known(cast("_Hooks", config.hook))
+    for name, patterns in chosen:
+        wrong = wrong_selection(known, patterns or ())
+        if wrong:
+            raise pytest.UsageError(f"{name}: {wrong}")
+
+
+def checks_of(item: pytest.Item) -> Registry:
+    """Return the checks that run over the boards of a test.
+
+    Raises:
+        pytest.UsageError: What the project calls a check is none, or its marker selects none.
+    """
+    from pytest_mcpsym.checks import select, wrong_selection
+
+    known = _known(cast("_Hooks", item.ihook))
+    marked = next((marker.kwargs["checks"] for marker in item.iter_markers("mcp") if "checks" in marker.kwargs), ())
+    wrong = wrong_selection(known, cast("Iterable[object]", marked))
+    if wrong:
+        raise pytest.UsageError(f"@pytest.mark.mcp(checks=...): {wrong}")
+    patterns = _checks_by_command_line(item.config) or cast("Iterable[str]", marked) or _checks_by_ini(item.config)
+    return select(known, patterns)
+
+
+class _Hooks(Protocol):
+    """Hooks as pytest calls them: all implementations that are meant, each with what it returns."""
+
+    def pytest_mcp_checks(self) -> list[object]: ...
+
+
+def _known(hooks: _Hooks) -> Registry:
+    """Return the checks of the package and of the project."""
+    from pytest_mcpsym.checks import DEFAULT, gathered
+
+    added: list[object] = []
+    for some in hooks.pytest_mcp_checks():
+        if not isinstance(some, Iterable):
+            raise pytest.UsageError(f"pytest_mcp_checks returned {some!r}; return a list of checks")
+        added += cast("Iterable[object]", some)
+    try:
+        return gathered(DEFAULT, added, "pytest_mcp_checks")
+    except (TypeError, ValueError) as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _checks_by_command_line(config: pytest.Config) -> list[str]:
+    given = cast("list[str] | None", config.getoption("mcpsym_checks")) or []
+    return [pattern.strip() for each in given for pattern in each.split(",")]
+
+
+def _checks_by_ini(config: pytest.Config) -> list[str]:
+    return cast("list[str]", config.getini("mcp_checks"))
 
 
 def seconds(config: pytest.Config, name: str) -> float:
@@ -163,6 +242,9 @@ def check_marker(marker: pytest.Mark) -> str:
         value = cast("object", marker.kwargs.get(name, 1))
         if type(value) is not int or value < 1:
             return f"@pytest.mark.mcp({name}={value!r}): use a whole number above 0"
+    checks = cast("object", marker.kwargs.get("checks", []))
+    if not isinstance(checks, (list, tuple)):
+        return f"@pytest.mark.mcp(checks={checks!r}): use a list of patterns, as in checks=['progress:*'] or checks=['-progress:*']"
     expected = cast("object", marker.kwargs.get("expect", []))
     if not isinstance(expected, (list, tuple)):
         return f"@pytest.mark.mcp(expect={expected!r}): use a list of patterns, as in expect=['jsonrpc:unanswered']"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import pytest
 
-from pytest_mcpsym import options
+from pytest_mcpsym import hookspecs, options
 from pytest_mcpsym.items import NAMES, STATE, ItemState, name_of
 
 if TYPE_CHECKING:
@@ -35,9 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add_options(parser)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hookspecs)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", options.MARKER)
     options.check_ini(config)
+    options.check_selection(config)
     config.stash[NAMES] = {}
 
 
@@ -79,11 +84,16 @@ def switchboard(request: pytest.FixtureRequest, _mcp_era: Era) -> Switchboard:
 
     node = cast("pytest.Item", request.node)
     hops, calls = (options.limit(request.config, node.iter_markers("mcp"), name) for name in ("max_hops", "max_calls"))
+    try:
+        checks = options.checks_of(node)
+    except pytest.UsageError as error:
+        pytest.fail(str(error), pytrace=False)
     settings = Settings(
         era=_mcp_era,
         open_timeout=options.seconds(request.config, "mcp_open_timeout"),
         call_timeout=options.seconds(request.config, "mcp_call_timeout"),
         limits=Limits(hops, calls),
+        checks=checks,
         test=node.nodeid,
         fail_on_findings=False,
     )

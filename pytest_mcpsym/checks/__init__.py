@@ -13,14 +13,29 @@ from pytest_mcpsym.checks.isolation import ISOLATION
 from pytest_mcpsym.checks.jsonrpc import JSONRPC
 from pytest_mcpsym.checks.lifecycle import LIFECYCLE
 from pytest_mcpsym.checks.progress import PROGRESS
+from pytest_mcpsym.checks.selection import gathered, select, wrong_selection
 from pytest_mcpsym.wire.log import WireLog
 
-__all__ = ["DEFAULT", "Check", "Finding", "Registry", "Severity", "View", "check", "matches", "run", "wrong_pattern"]
+__all__ = [
+    "DEFAULT",
+    "Check",
+    "Finding",
+    "Registry",
+    "Severity",
+    "View",
+    "check",
+    "gathered",
+    "matches",
+    "run",
+    "select",
+    "wrong_pattern",
+    "wrong_selection",
+]
 
 DEFAULT: Final = Registry(
     (*JSONRPC.values(), *PROGRESS.values(), *CANCELLATION.values(), *LIFECYCLE.values(), *ISOLATION.values())
 )
-"""The checks that run over every board of every test."""
+"""The checks that come with this package, all of which run unless a project selects."""
 
 
 def run(log: WireLog, checks: Registry = DEFAULT, *, closed: bool = True) -> tuple[Finding, ...]:

@@ -154,7 +154,7 @@ class _Shown:
     def __init__(self, board: Views) -> None:
         self._log = redact(WireLog(board.log), board.rules)  # A copy: the log of an open board grows.
         # A message may quote a frame, so it is taken from the same finding in the redacted log.
-        self._messages = {_key(each): each.message for each in run(self._log, closed=board.closed)}
+        self._messages = {_key(each): each.message for each in run(self._log, board.checks, closed=board.closed)}
         self._redactor = Redactor(board.rules)
 
     def head(self, finding: Finding) -> str:

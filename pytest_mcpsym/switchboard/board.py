@@ -13,6 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 from mcp import Client
 from mcp_types import CallToolResult, Implementation, ServerCapabilities, Tool
 
+from pytest_mcpsym.checks import Registry
 from pytest_mcpsym.errors import LoopError, UsageError
 from pytest_mcpsym.switchboard import loops
 from pytest_mcpsym.switchboard.engine import CallOptions, Engine, Progress, telling
@@ -46,8 +47,10 @@ class AsyncBoard(Views):
 
     _close_hint = "await board.aclose()"
 
-    def __init__(self, engine: Engine, log: WireLog, host: Host, rules: Rules, close: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(log, host, rules)
+    def __init__(
+        self, engine: Engine, log: WireLog, host: Host, rules: Rules, close: Callable[[], Awaitable[None]], *, checks: Registry
+    ) -> None:
+        super().__init__(log, host, rules, checks)
         self._engine = engine
         self._close = close
         self._token = loops.current()
@@ -208,9 +211,10 @@ class Board(Views):
         rules: Rules,
         close: Callable[[], None],
         *,
+        checks: Registry,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        super().__init__(log, host, rules)
+        super().__init__(log, host, rules, checks)
         self._engine = engine
         self._close = close
         self._run = Runner(loop, lambda: self._closed)

@@ -89,7 +89,7 @@ class Opener(Scripted):
             with self._settling(engine, board):
                 await owner.stop()
 
-        board = AsyncBoard(engine, self._log, self._host, self._rules, close)
+        board = AsyncBoard(engine, self._log, self._host, self._rules, close, checks=self._settings.checks)
         self._opened(board)
         self._board = board
         try:
@@ -120,7 +120,8 @@ class Opener(Scripted):
                 with self._settling(made, board), kept:
                     portal.call(owner.stop)
 
-            board = Board(made, self._log, self._host, self._rules, close, loop=portal.call(asyncio.get_running_loop))
+            loop = portal.call(asyncio.get_running_loop)
+            board = Board(made, self._log, self._host, self._rules, close, checks=self._settings.checks, loop=loop)
             self._opened(board)
             self._board = board
             stack.callback(board.seal)

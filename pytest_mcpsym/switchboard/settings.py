@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pytest_mcpsym.checks import DEFAULT, Registry
 from pytest_mcpsym.switchboard.target import Era
 from pytest_mcpsym.switchboard.trail import Limits
 
@@ -19,6 +20,7 @@ class Settings:
         open_timeout: Seconds that a server may take to start and to answer the first request.
         call_timeout: Seconds that an answer may take, unless a call says otherwise.
         limits: What a route may spend.
+        checks: What is looked for on the board.
         test: Name of the test that the board belongs to, `None` outside pytest.
         fail_on_findings: Whether closing raises on unexpected findings (outside pytest; inside, the plugin judges after the test).
     """
@@ -27,5 +29,6 @@ class Settings:
     open_timeout: float = 20.0
     call_timeout: float = 60.0
     limits: Limits = field(default_factory=Limits)
+    checks: Registry = field(default_factory=lambda: DEFAULT)
     test: str | None = None
     fail_on_findings: bool = True

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pytest_mcpsym.checks import Finding, run, wrong_pattern
+from pytest_mcpsym.checks import DEFAULT, Finding, Registry, run, wrong_pattern
 from pytest_mcpsym.errors import UnexpectedPrompt, UsageError
 from pytest_mcpsym.switchboard.host import Host, Scripted
 from pytest_mcpsym.wire.log import WireLog
@@ -43,10 +43,11 @@ class Expectation:
 class Views(Scripted):
     """The read-only side of a board. Every view redacts nothing but `transcript`, which people read."""
 
-    def __init__(self, log: WireLog, host: Host, rules: Rules) -> None:
+    def __init__(self, log: WireLog, host: Host, rules: Rules, checks: Registry = DEFAULT) -> None:
         super().__init__(host)
         self._log = log
         self._rules = rules
+        self._checks = checks
         self._closed = False
         self._expectations: list[Expectation] = []
         self._judged: tuple[tuple[int, bool], tuple[Finding, ...]] | None = None
@@ -66,7 +67,7 @@ class Views(Scripted):
         """What the checks find in the log as it is now; what only closing can show (a request never answered) is not asked before."""
         size = len(self._log)
         if self._judged is None or self._judged[0] != (size, self._closed):
-            self._judged = ((size, self._closed), run(WireLog(self._log), closed=self._closed))
+            self._judged = ((size, self._closed), run(WireLog(self._log), self._checks, closed=self._closed))
         return self._judged[1]
 
     @property
@@ -78,6 +79,11 @@ class Views(Scripted):
     def rules(self) -> Rules:
         """What is secret on this board, for whoever shows its log to people."""
         return self._rules
+
+    @property
+    def checks(self) -> Registry:
+        """What is looked for on this board."""
+        return self._checks
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:

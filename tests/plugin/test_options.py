@@ -11,6 +11,7 @@ from tests.plugin.harness import Example, ini
 MakeExample = Callable[..., Example]
 
 NO_PATTERN = "is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or 'link:progress:*'"
+NO_SELECTION = "is no pattern for checks; they look like 'jsonrpc:unanswered', 'progress:*' or '-progress:*'"
 TEST = "def test_it(switchboard): pass\n"
 
 
@@ -28,6 +29,9 @@ TEST = "def test_it(switchboard): pass\n"
         ("mcp_max_hops = -3", "ini mcp_max_hops = '-3': use a whole number above 0"),
         ("mcp_max_calls = 1.5", "ini mcp_max_calls = '1.5': use a whole number above 0"),
         ("mcp_max_calls = many", "ini mcp_max_calls = 'many': use a whole number above 0"),
+        ("mcp_checks = -", f"ini mcp_checks: '-' {NO_SELECTION}"),
+        ("mcp_checks = progress", f"ini mcp_checks: 'progress' {NO_SELECTION}"),
+        ("mcp_checks = -progres:*", "ini mcp_checks: '-progres:*' selects no check; did you mean 'progress:*'?"),
         (
             "mcp_expect = progress",
             f"ini mcp_expect: 'progress' {NO_PATTERN}",
@@ -52,10 +56,10 @@ def test_a_wrong_option_names_the_values(example: MakeExample, pytester: pytest.
     [
         (
             "expects=[]",
-            "@pytest.mark.mcp has no keyword 'expects'; did you mean 'expect'? (valid: expect, era, max_hops, max_calls)",
+            "@pytest.mark.mcp has no keyword 'expects'; did you mean 'expect'? (valid: expect, checks, era, max_hops, max_calls)",
         ),
-        ("colour=1", "@pytest.mark.mcp has no keyword 'colour' (valid: expect, era, max_hops, max_calls)"),
-        ("'modern'", "@pytest.mark.mcp takes keywords only, not 'modern' (valid: expect, era, max_hops, max_calls)"),
+        ("colour=1", "@pytest.mark.mcp has no keyword 'colour' (valid: expect, checks, era, max_hops, max_calls)"),
+        ("'modern'", "@pytest.mark.mcp takes keywords only, not 'modern' (valid: expect, checks, era, max_hops, max_calls)"),
         ("era='old'", "@pytest.mark.mcp(era='old'): use handshake, modern or both"),
         ("era=['both']", "@pytest.mark.mcp(era=['both']): use handshake, modern or both"),
         ("max_hops=0", "@pytest.mark.mcp(max_hops=0): use a whole number above 0"),
@@ -63,9 +67,13 @@ def test_a_wrong_option_names_the_values(example: MakeExample, pytester: pytest.
         ("max_calls=True", "@pytest.mark.mcp(max_calls=True): use a whole number above 0"),
         (
             "max_call=1",
-            "@pytest.mark.mcp has no keyword 'max_call'; did you mean 'max_calls'? (valid: expect, era, max_hops, max_calls)",
+            "@pytest.mark.mcp has no keyword 'max_call'; did you mean 'max_calls'? (valid: expect, checks, era, max_hops, max_calls)",
         ),
         ("expect='a:b'", "@pytest.mark.mcp(expect='a:b'): use a list of patterns, as in expect=['jsonrpc:unanswered']"),
+        (
+            "checks='a:b'",
+            "@pytest.mark.mcp(checks='a:b'): use a list of patterns, as in checks=['progress:*'] or checks=['-progress:*']",
+        ),
         (
             "expect=['a']",
             f"@pytest.mark.mcp(expect=...): 'a' {NO_PATTERN}",
@@ -104,6 +112,8 @@ HELP = [
     "symmetric MCP (pytest-mcpsym):",
     "--mcp-era={handshake,modern,both} Protocol era of links that name none; `both` runs a test once per era. Default: ini mcp_era,",
     "--mcp-trace={off,on,retain-on-failure} When to write the transcript of a test's boards below mcp-traces/. Default: ini mcp_trace,",
+    "--mcp-checks=PATTERNS Which checks run, with commas between: --mcp-checks=jsonrpc:*,progress:after-result;",
+    "mcp_checks (linelist): checks that run, one pattern a line: FAMILY:RULE or -FAMILY:RULE, with *",
     "mcp_era (string): protocol era of links that name none: handshake, modern or both",
     "mcp_fail_on (string): least severity of a finding that fails its test: error, warning or never",
     "mcp_expect (linelist): findings that fail no test, one pattern a line: [LINK:]FAMILY:RULE, with *",
@@ -123,9 +133,9 @@ def test_help_lists_our_options_and_settings(example: MakeExample, pytester: pyt
 def test_markers_list_ours_on_one_line(example: MakeExample, pytester: pytest.Pytester) -> None:
     run = example(TEST).run_here(pytester, "--markers")
     run.says(
-        "@pytest.mark.mcp(expect=[...], era=..., max_hops=..., max_calls=...): findings that this test expects, as patterns such as "
-        "'jsonrpc:unanswered' or 'weather:progress:*', the protocol era of its links (handshake, modern or both), and how many hops "
-        "and calls its routes may have"
+        "@pytest.mark.mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=...): findings that this test expects, as "
+        "patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in 'progress:*' or '-progress:*', the "
+        "protocol era of its links (handshake, modern or both), and how many hops and calls its routes may have"
     )
 
 
