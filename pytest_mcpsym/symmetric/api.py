@@ -95,6 +95,11 @@ class _InLegs:
     async def ask(
         self, method: str, params: Mapping[str, object], progress: ProgressFnT | None, timeout: float | None
     ) -> dict[str, Any]:
+        if progress is not None:
+            raise ValueError(
+                f"{method}: progress of a call cannot be carried to its handler in the modern era, as legs carry none; leave `progress` "
+                "out where `peer(context).carries_progress` is false"
+            )
         trace = sdk.trace_context()
         return await self.run.ask(method, {**params, "_meta": trace} if trace else params, timeout)
 
@@ -109,6 +114,11 @@ class Peer:
     def __init__(self, session: ServerSession, carrier: _Carrier) -> None:
         self._session = session
         self._carrier = carrier
+
+    @property
+    def carries_progress(self) -> bool:
+        """Whether progress of a call can reach its handler: mirrored requests carry it (handshake era), legs do not (modern era)."""
+        return isinstance(self._carrier, _Mirrored)
 
     async def list_tools(self) -> list[Tool]:
         """Return the tools that the client offers, all pages, under the names to call them by."""
@@ -127,7 +137,7 @@ class Peer:
         Args:
             name: As `list_tools` gave it, for example `everything__echo`.
             arguments: The tool's arguments.
-            progress: Receives the tool's progress: (progress, total, message). Handshake era only: legs carry none.
+            progress: Receives the tool's progress: (progress, total, message). Only where `carries_progress`.
             timeout: Seconds to wait; default without limit, as the caller's own deadline cancels this request.
 
         Returns:
@@ -135,6 +145,7 @@ class Peer:
 
         Raises:
             MCPError: The client refused, the tool's server answered with a JSON-RPC error, or no answer came in time (-32001).
+            ValueError: `progress` was given, and the calls of this request carry none.
         """
         params = {"name": name, "arguments": dict(arguments or {})}
         return await self._ask("tools/call", params, CallToolResult, progress=progress, timeout=timeout)

@@ -417,6 +417,25 @@ async def test_progress_of_a_call_reaches_the_handler_in_the_handshake_era() -> 
     assert seen == [(1, 2, "half")]
 
 
+async def test_progress_of_a_call_in_a_leg_is_refused_before_anything_is_asked() -> None:
+    refused: list[str] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None: ...
+
+    async def use(client: Peer) -> object:
+        with pytest.raises(ValueError, match="tools/call: progress of a call cannot be carried to its handler") as refusal:
+            await client.call_tool("a", progress=note)
+        refused.append(str(refusal.value))
+        return await client.call_tool("a", progress=note if client.carries_progress else None)
+
+    results: list[object] = []
+    async with opened("modern", use, results, FULL) as raw:
+        client = Client(raw, "modern")
+        assert await client.go() == ("tools/call", {"name": "a", "arguments": {}})
+        assert await client.answer(told("x")) is None
+    assert len(refused) == 1
+
+
 def test_something_else_than_a_context_is_refused() -> None:
     with pytest.raises(TypeError, match="not int"):
         peer(7)
