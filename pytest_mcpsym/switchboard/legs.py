@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import anyio
-from mcp import MCPError
-from mcp_types import INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY, ErrorData, InputRequest
-from pydantic import TypeAdapter, ValidationError
+from mcp_types import INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError
 from pytest_mcpsym.switchboard.asked import Answer, Asked, OnProgress, Serve, error_member
-from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.trail import Trail
 from pytest_mcpsym.symmetric.names import CALLS, CANCEL, CONTINUE
@@ -32,9 +29,6 @@ __all__ = ["abandon", "drive", "is_leg"]
 _CANCEL_GRACE: Final = 1.0
 """Seconds that the server may take to confirm that a continuation is cancelled."""
 
-_HOSTS_OWN: Final = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
-_REQUEST: Final = TypeAdapter[InputRequest](InputRequest)
-
 
 def is_leg(answer: Answer) -> bool:
     """Tell an answer that asks for calls from one that is final."""
@@ -43,7 +37,6 @@ def is_leg(answer: Answer) -> bool:
 
 async def drive(
     link: Link,
-    host: Host,
     serve: Serve,
     answer: Answer,
     trail: Trail,
@@ -55,8 +48,7 @@ async def drive(
 
     Args:
         link: Where the leg came from.
-        host: Answers sampling, elicitation and roots.
-        serve: Answers everything else.
+        serve: Answers the calls.
         answer: The first leg.
         trail: The route that goes through the call.
         left: Seconds that are left for all legs together.
@@ -70,8 +62,6 @@ async def drive(
     async def one(leg: Answer, key: str, method: str) -> bytes:
         params = find(leg.body, ("calls", key, "params")) or b"{}"
         try:
-            if method in _HOSTS_OWN:
-                return await _ask(host, method, params)
             return await serve(link, Asked(leg.frame, method, params, trail, in_leg=True))
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the answer to this call alone
             return error_member(error)
@@ -157,18 +147,6 @@ async def _perform(leg: Answer, calls: Mapping[str, str], one: Callable[[Answer,
         for key in calls:
             tasks.start_soon(make, key)
     return b"{" + b",".join(dumps(key) + b":{" + member + b"}" for key, member in members.items()) + b"}"
-
-
-async def _ask(host: Host, method: str, params: bytes) -> bytes:
-    request = cast("dict[str, object]", {"method": method, "params": json.loads(params)})
-    try:
-        asked = _REQUEST.validate_python(request, by_name=False)
-    except ValidationError as error:
-        raise MCPError(INVALID_PARAMS, f"malformed params of {method}: {error.errors()[0]['msg']}") from None
-    given = await host.answer(asked)
-    if isinstance(given, ErrorData):
-        raise MCPError.from_error_data(given)
-    return b'"result":' + dumps(given.model_dump(by_alias=True, mode="json", exclude_none=True))
 
 
 async def abandon(link: Link, continuation: bytes) -> None:

@@ -2,8 +2,8 @@
 
 Two users share the bytes. The SDK's `Client` makes typed calls for the test; it is given this link as its transport. The switchboard's
 raw caller sends bytes as they are and gets the answer's frame. What a server asks of a symmetric client is taken off the stream
-before the SDK's client sees it, and handed to the switchboard: mirrored requests with their cancellations (handshake era), and legs of
-the client's own calls, whose final answers it gets in their place (modern era). Pinned by `tests/switchboard/test_link.py`.
+before the SDK's client sees it, and handed to the switchboard: mirrored requests, sampling and elicitation with their cancellations
+(handshake era), and legs of the client's own calls, whose final answers it gets in their place (modern era). Pinned by `tests/switchboard/test_link.py`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.streams import LinkTransport
 from pytest_mcpsym.switchboard.target import Era, LinkSpec
 from pytest_mcpsym.switchboard.trail import OpenCall, OpenCalls, Trail
-from pytest_mcpsym.symmetric.names import CALLS, FULL_CAPABILITY, IDENTIFIER, LISTENING_CAPABILITY, MIRRORED
+from pytest_mcpsym.symmetric.names import CALLS, FULL_CAPABILITY, HOSTS_OWN, IDENTIFIER, LISTENING_CAPABILITY, MIRRORED
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.redact import Rules
@@ -59,6 +59,8 @@ from pytest_mcpsym.wire.splice import find, splice
 __all__ = ["Link"]
 
 _ENVELOPE: Final = (PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY)
+_SERVED: Final = (MIRRORED | HOSTS_OWN) - {"roots/list"}
+"""What a server's requests are taken off the stream for (handshake era); roots, like `ping`, belong to the link and need no owner."""
 _CANCEL_GRACE: Final = 1.0
 """Seconds that the frame which tells a server of a cancellation may take to be written."""
 _OBITUARY_GRACE: Final = 3.0
@@ -363,8 +365,8 @@ class Link:
         return _failed(item.id, item.code, item.message)
 
     def _mirrored(self, frame: Frame, method: str | None) -> bool:
-        """Serve a mirrored request; return whether it is one."""
-        mirrored = self.era == "handshake" and frame.message.id is not None and method in MIRRORED
+        """Serve a request of the server that belongs to one of its own, or a list; return whether it is such a request."""
+        mirrored = self.era == "handshake" and frame.message.id is not None and method in _SERVED
         if mirrored:
             self._start(self._serving, str(frame.message.id), self._answer_mirrored, frame)
         return mirrored
@@ -398,7 +400,7 @@ class Link:
 
     async def drive(self, answer: Answer, trail: Trail, left: Callable[[], float], on_progress: OnProgress | None) -> Answer:
         """Take an answer that may be a leg to the final one; see `legs.drive`."""
-        return await legs.drive(self, self._host, self._serve, answer, trail, left=left, on_progress=on_progress)
+        return await legs.drive(self, self._serve, answer, trail, left=left, on_progress=on_progress)
 
     async def _drive(self, frame: Frame, call: OpenCall | None) -> None:
         """Drive a call of the SDK's client, which sees nothing but its final answer and progress under its own token.

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final, cast
 
 from mcp import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, ErrorData, InputRequest
+from pydantic import TypeAdapter, ValidationError
 
 from pytest_mcpsym.errors import LinkError
 from pytest_mcpsym.switchboard.asked import Answer, Asked, OnProgress
@@ -22,14 +23,15 @@ from pytest_mcpsym.switchboard.invoke import invoke
 from pytest_mcpsym.switchboard.link import Link
 from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.settings import Settings
-from pytest_mcpsym.switchboard.trail import DEADLINE_GRACE, Unclear
-from pytest_mcpsym.symmetric.names import BUDGET_KEY, FORWARDED_META, MIRRORED
+from pytest_mcpsym.switchboard.trail import DEADLINE_GRACE, Trail, Unclear
+from pytest_mcpsym.symmetric.names import BUDGET_KEY, FORWARDED_META, HOSTS_OWN, MIRRORED
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.splice import Path, find, splice
 
 __all__ = ["Router"]
 
+_REQUEST: Final = TypeAdapter[InputRequest](InputRequest)
 _NAMED: Final = {"tools/call": "tool", "prompts/get": "prompt"}
 
 _UNCLEAR: Final[Mapping[Unclear, str]] = {
@@ -58,6 +60,8 @@ class Router:
         if asked.frame.message.kind == "notification":
             await self._announce(caller, asked)
             return b""
+        if asked.method in HOSTS_OWN:
+            return await self._answer_as_host(caller, asked)
         if asked.method not in MIRRORED:
             raise MCPError(METHOD_NOT_FOUND, f"a server cannot ask its client for {asked.method}", asked.method)
         if asked.method in LISTS:
@@ -81,11 +85,22 @@ class Router:
         found = [entry for link, pairs in listed for routed, entry in pairs if allows(caller, link.name, routed)]
         return b'{"' + kind.members.encode() + b'":[' + b",".join(found) + b"]}"
 
+    async def _answer_as_host(self, caller: Link, asked: Asked) -> bytes:
+        _trail(caller, asked)
+        request: dict[str, object] = {"method": asked.method, "params": json.loads(asked.params)}
+        try:
+            question = _REQUEST.validate_python(request, by_name=False)
+        except ValidationError as error:
+            raise MCPError(INVALID_PARAMS, f"malformed params of {asked.method}: {error.errors()[0]['msg']}") from None
+        given = await self._host.answer(question)
+        if isinstance(given, ErrorData):
+            raise MCPError.from_error_data(given)
+        return b'"result":' + dumps(given.model_dump(by_alias=True, mode="json", exclude_none=True))
+
     async def _forward(self, caller: Link, asked: Asked) -> bytes:
-        if isinstance(asked.trail, str):
-            raise MCPError(INVALID_PARAMS, _UNCLEAR[asked.trail].format(caller.name, asked.method), {"reason": asked.trail})
+        origin = _trail(caller, asked)
         callee, edits = self._target(caller, asked)
-        trail = asked.trail.to(callee.name)
+        trail = origin.to(callee.name)
         try:
             answer = await invoke(
                 callee,
@@ -162,6 +177,17 @@ class Router:
 
     def _caused(self, sent: Frame, asked: Asked) -> None:
         self._log.cause(sent, asked.frame, "continuation" if asked.in_leg else "routed")
+
+
+def _trail(caller: Link, asked: Asked) -> Trail:
+    """Return the route that a request goes on with.
+
+    Raises:
+        MCPError: Nothing tells which one it is, or it is over.
+    """
+    if isinstance(asked.trail, str):
+        raise MCPError(INVALID_PARAMS, _UNCLEAR[asked.trail].format(caller.name, asked.method), {"reason": asked.trail})
+    return asked.trail
 
 
 def _announced(capability: str) -> str:

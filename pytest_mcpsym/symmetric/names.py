@@ -14,6 +14,7 @@ __all__ = [
     "CONTINUE",
     "FORWARDED_META",
     "FULL_CAPABILITY",
+    "HOSTS_OWN",
     "IDENTIFIER",
     "LISTENING_CAPABILITY",
     "MIRRORED",
@@ -50,6 +51,9 @@ MIRRORED: Final = frozenset(
     }
 )
 """Methods of the core, from client to server, that a server may ask of a symmetric client."""
+
+HOSTS_OWN: Final = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
+"""Methods that the core itself lets a server ask of its client."""
 
 CALLS: Final = "dev.mcpsym/calls"
 """The `resultType` of a leg of `tools/call` that ends with calls for the client to make (modern era)."""

@@ -10,6 +10,7 @@ import anyio
 import pytest
 from mcp import MCPError
 from mcp.server.mcpserver import Context, MCPServer
+from pydantic import BaseModel
 
 from fake_servers import agent, code_mode, everything
 from pytest_mcpsym import link
@@ -17,12 +18,18 @@ from pytest_mcpsym.errors import AnswerTimeout, UsageError
 from pytest_mcpsym.plugin import Switchboard
 from pytest_mcpsym.switchboard import routing
 from pytest_mcpsym.switchboard.board import AsyncBoard
-from pytest_mcpsym.switchboard.target import Era
+from pytest_mcpsym.switchboard.target import Era, Transport
 from pytest_mcpsym.symmetric import Extension, peer
 from tests.switchboard.servers import ScriptedServer, Wire, demo, text, until
 
 pytestmark = pytest.mark.anyio
 every_era = pytest.mark.parametrize("era", ["handshake", "modern"])
+
+
+class Sure(BaseModel):
+    """A form."""
+
+    ok: bool
 
 
 def caller() -> MCPServer:
@@ -209,6 +216,84 @@ async def test_a_call_for_a_request_that_is_over_is_refused(switchboard: Switchb
         await until(lambda: bool(heard))
     assert cast("Mapping[str, object]", heard[0]["error"])["data"] == {"reason": "over"}
     assert not any(frame.message.method == "tools/call" for frame in board.log.on("demo"))
+
+
+SAMPLING = ("sampling/createMessage", '{"messages":[],"maxTokens":1,"_meta":{META}}')
+ELICITATION = ("elicitation/create", '{"message":"?","requestedSchema":{"type":"object","properties":{}},"_meta":{META}}')
+
+
+def wondering(meta: str) -> tuple[ScriptedServer, dict[str, Mapping[str, object]]]:
+    """A server that asks the host while it handles two requests, and what it is answered."""
+    heard: dict[str, Mapping[str, object]] = {}
+
+    async def play(wire: Wire) -> None:
+        requests = [await wire.hear_request("tools/call") for _ in range(2)]
+        named = meta.replace("FIRST", json.dumps(requests[0].id))
+        for method, params in (SAMPLING, ELICITATION, ("roots/list", '{"_meta":{META}}'), ("ping", "{}")):
+            await wire.say(f'{{"jsonrpc":"2.0","id":0,"method":"{method}","params":{params.replace("META", named)}}}')
+            heard[method] = (await wire.hear()).model_dump()
+        for request in requests:
+            await wire.answer(request, '{"content":[]}')
+
+    return ScriptedServer(play), heard
+
+
+async def test_what_is_asked_of_the_host_and_may_be_for_either_of_two_requests_is_refused(switchboard: Switchboard) -> None:
+    server, heard = wondering("")
+    async with switchboard(odd=server) as board:
+        board.model.script("never said")
+        board.user.script("accept")
+        await ask_twice(board)
+    for method in ("sampling/createMessage", "elicitation/create"):
+        error = cast("Mapping[str, object]", heard[method]["error"])
+        assert (error["code"], error["data"]) == (-32602, {"reason": "ambiguous"})
+        assert f"odd handles several requests, and nothing tells which one this {method} is for" in str(error["message"])
+    assert "result" in heard["roots/list"]
+    assert "result" in heard["ping"]
+
+
+async def test_what_is_asked_of_the_host_with_its_cause_is_answered(switchboard: Switchboard) -> None:
+    server, heard = wondering('"dev.mcpsym/cause":FIRST')
+    async with switchboard(odd=server) as board:
+        board.model.script("said")
+        board.user.script("accept")
+        await ask_twice(board)
+    assert cast("Mapping[str, object]", heard["sampling/createMessage"]["result"])["content"] == {
+        "type": "text",
+        "text": "said",
+    }
+    assert cast("Mapping[str, object]", heard["elicitation/create"]["result"])["action"] == "accept"
+
+
+@pytest.mark.parametrize(("transport", "told"), [("http", "accept accept"), ("memory", "ambiguous ambiguous")])
+async def test_over_http_the_stream_tells_whose_question_it_is(
+    switchboard: Switchboard, transport: Transport, told: str
+) -> None:
+    server = MCPServer("asking", log_level="CRITICAL")
+    both = anyio.Event()
+    handling: list[str] = []
+    said: list[str] = []
+
+    @server.tool(structured_output=False)
+    async def ask(context: Context) -> str:
+        handling.append("")
+        if len(handling) == 2:
+            both.set()
+        await both.wait()
+        try:
+            said.append((await context.elicit("sure?", Sure)).action)
+        except MCPError as error:
+            said.append(str(cast("Mapping[str, object]", error.error.data)["reason"]))
+        while len(said) < 2:  # noqa: ASYNC110 - the other question may still be asked
+            await anyio.sleep(0.005)
+        return ""
+
+    async with switchboard(asking=link(server, transport=transport)) as board:
+        board.user.script({"ok": True}, {"ok": True})
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(board.call, "asking__ask")
+    assert " ".join(said) == told
 
 
 # --- size
