@@ -208,7 +208,7 @@ async def test_garbage_notifications_and_null_ids_do_not_end_a_link(switchboard:
             await wire.answer(request, result)
 
     async with switchboard(odd=ScriptedServer(play)) as board:
-        with board.expect("jsonrpc:*"):
+        with board.expect("jsonrpc:*"), board.expect("cancellation:unknown-request"), board.expect("progress:unknown-token"):
             assert (await board.call("odd__tool")).content == []
             assert (await board.client("odd").list_tools()).tools == []
             assert board.log.frames[-1].message.kind == "result"
