@@ -48,8 +48,16 @@ from pytest_mcpsym.switchboard.pending import Event, Pending, dumps, raw_request
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.streams import LinkTransport
 from pytest_mcpsym.switchboard.target import Era, LinkSpec
-from pytest_mcpsym.switchboard.trail import OpenCall, OpenCalls, Trail
-from pytest_mcpsym.symmetric.names import CALLS, FULL_CAPABILITY, HOSTS_OWN, IDENTIFIER, LISTENING_CAPABILITY, MIRRORED
+from pytest_mcpsym.switchboard.trail import OpenCall, OpenCalls, Trail, Unclear
+from pytest_mcpsym.symmetric.names import (
+    CALLS,
+    CAUSE_KEY,
+    FULL_CAPABILITY,
+    HOSTS_OWN,
+    IDENTIFIER,
+    LISTENING_CAPABILITY,
+    MIRRORED,
+)
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.redact import Rules
@@ -95,6 +103,7 @@ class Link:
         self._released = anyio.Event()
         self._pending = Pending(name)
         self._open = OpenCalls(name, tap.log)
+        self._symmetric = False
         self._serving: dict[str, anyio.CancelScope] = {}
         self._driving: dict[str, anyio.CancelScope] = {}
         self._inbox: MemoryObjectReceiveStream[SessionMessage | Exception] | None = None
@@ -389,11 +398,21 @@ class Link:
     async def _answer_mirrored(self, frame: Frame) -> None:
         ident, method = str(frame.message.id), str(frame.message.method)
         try:
-            trail = self._open.origin(frame, seconds=self._settings.call_timeout, limits=self._settings.limits)
+            trail = self._origin(frame, method)
             member = await self._serve(self, Asked(frame, method, find(frame.data, ("params",)) or b"{}", trail))
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the server's answer
             member = error_member(error)
         await self.notify(b'{"jsonrpc":"2.0","id":' + ident.encode() + b"," + member + b"}")
+
+    def _origin(self, frame: Frame, method: str) -> Trail | Unclear:
+        """Return the route of a server's request.
+
+        A server that speaks the core alone has no way to tell whose question it asks the host. A symmetric one has.
+        """
+        self._symmetric = self._symmetric or method in MIRRORED or CAUSE_KEY in frame.message.meta
+        limit, limits = self._settings.call_timeout, self._settings.limits
+        trail = self._open.origin(frame, seconds=limit, limits=limits)
+        return Trail.begin(self.name, seconds=limit, limits=limits) if trail == "ambiguous" and not self._symmetric else trail
 
     async def _announce(self, frame: Frame) -> None:
         await self._serve(self, Asked(frame, str(frame.message.method), b"{}", "ambiguous"))

@@ -223,13 +223,19 @@ ELICITATION = ("elicitation/create", '{"message":"?","requestedSchema":{"type":"
 
 
 def wondering(meta: str) -> tuple[ScriptedServer, dict[str, Mapping[str, object]]]:
-    """A server that asks the host while it handles two requests, and what it is answered."""
+    """A symmetric server that asks the host while it handles two requests, and what it is answered."""
     heard: dict[str, Mapping[str, object]] = {}
 
     async def play(wire: Wire) -> None:
         requests = [await wire.hear_request("tools/call") for _ in range(2)]
         named = meta.replace("FIRST", json.dumps(requests[0].id))
-        for method, params in (SAMPLING, ELICITATION, ("roots/list", '{"_meta":{META}}'), ("ping", "{}")):
+        for method, params in (
+            ("prompts/list", "{}"),
+            SAMPLING,
+            ELICITATION,
+            ("roots/list", '{"_meta":{META}}'),
+            ("ping", "{}"),
+        ):
             await wire.say(f'{{"jsonrpc":"2.0","id":0,"method":"{method}","params":{params.replace("META", named)}}}')
             heard[method] = (await wire.hear()).model_dump()
         for request in requests:
@@ -265,9 +271,9 @@ async def test_what_is_asked_of_the_host_with_its_cause_is_answered(switchboard:
     assert cast("Mapping[str, object]", heard["elicitation/create"]["result"])["action"] == "accept"
 
 
-@pytest.mark.parametrize(("transport", "told"), [("http", "accept accept"), ("memory", "ambiguous ambiguous")])
-async def test_over_http_the_stream_tells_whose_question_it_is(
-    switchboard: Switchboard, transport: Transport, told: str
+@pytest.mark.parametrize("transport", ["http", "memory"])
+async def test_a_server_that_speaks_the_core_alone_need_not_tell_whose_question_it_asks_the_host(
+    switchboard: Switchboard, transport: Transport
 ) -> None:
     server = MCPServer("asking", log_level="CRITICAL")
     both = anyio.Event()
@@ -280,10 +286,7 @@ async def test_over_http_the_stream_tells_whose_question_it_is(
         if len(handling) == 2:
             both.set()
         await both.wait()
-        try:
-            said.append((await context.elicit("sure?", Sure)).action)
-        except MCPError as error:
-            said.append(str(cast("Mapping[str, object]", error.error.data)["reason"]))
+        said.append((await context.elicit("sure?", Sure)).action)
         while len(said) < 2:  # noqa: ASYNC110 - the other question may still be asked
             await anyio.sleep(0.005)
         return ""
@@ -293,7 +296,7 @@ async def test_over_http_the_stream_tells_whose_question_it_is(
         async with anyio.create_task_group() as tasks:
             for _ in range(2):
                 tasks.start_soon(board.call, "asking__ask")
-    assert " ".join(said) == told
+    assert said == ["accept", "accept"]
 
 
 # --- size
