@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from mcp import MCPError
 from mcp_types import INTERNAL_ERROR, ErrorData
 
 from pytest_mcpsym.switchboard.pending import dumps
+from pytest_mcpsym.switchboard.target import Era, LinkSpec
 from pytest_mcpsym.switchboard.trail import Trail, Unclear
 from pytest_mcpsym.wire.frame import Frame
 
-if TYPE_CHECKING:
-    from pytest_mcpsym.switchboard.link import Link
-
-__all__ = ["Answer", "Asked", "OnProgress", "OnSent", "Serve", "error_member"]
+__all__ = ["Answer", "Asked", "Asking", "OnProgress", "OnSent", "Requesting", "Serve", "error_member"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,44 @@ class Asked:
 OnProgress = Callable[[Frame], Awaitable[None]]
 OnSent = Callable[[Frame], None]
 """Told of each frame that was sent on the way."""
-Serve = Callable[["Link", Asked], Awaitable[bytes]]
+
+
+class Asking(Protocol):
+    """A link, as far as what its server asks is answered.
+
+    Attributes:
+        name: The link's name on the board.
+        spec: What it is made from; it has the grants.
+        era: Its protocol era.
+    """
+
+    name: str
+    spec: LinkSpec
+    era: Era
+
+    async def notify(self, data: bytes) -> None:
+        """Send one notification or response as it is."""
+        ...
+
+
+class Requesting(Asking, Protocol):
+    """A link, as far as a call is taken through its legs on it."""
+
+    async def request(
+        self,
+        method: str,
+        params: bytes,
+        *,
+        timeout: float | None = None,
+        on_progress: OnProgress | None = None,
+        on_sent: OnSent | None = None,
+        trail: Trail | None = None,
+    ) -> Answer:
+        """Send one request and wait for its answer."""
+        ...
+
+
+Serve = Callable[[Asking, Asked], Awaitable[bytes]]
 """Answers what a server asks: (its link, what it asks) → the bytes of the `result` or `error` member. May raise `MCPError`."""
 
 

@@ -19,7 +19,7 @@ from mcp import MCPError
 from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND
 
 from pytest_mcpsym.errors import LinkError
-from pytest_mcpsym.switchboard.asked import OnSent
+from pytest_mcpsym.switchboard.asked import Asking, OnSent
 from pytest_mcpsym.switchboard.invoke import pages
 from pytest_mcpsym.switchboard.link import Link
 from pytest_mcpsym.switchboard.pending import dumps
@@ -130,13 +130,13 @@ async def entries_of(
     return list(found.items())
 
 
-def allows(caller: Link, link: str, routed: str) -> bool:
+def allows(caller: Asking, link: str, routed: str) -> bool:
     """Say whether a peer's grants cover something of another peer."""
     grants = caller.spec.grants
     return grants is None or any(fnmatchcase(link, pattern) or fnmatchcase(routed, pattern) for pattern in grants)
 
 
-def may_see(caller: Link, link: Link) -> bool:
+def may_see(caller: Asking, link: Asking) -> bool:
     """Say whether a peer's grants can cover anything of another peer, which is never itself."""
     if link is caller or caller.spec.grants is None:
         return link is not caller
@@ -154,7 +154,7 @@ def _split(name: str) -> tuple[str, str, str]:
     return (name, "", "") if found is None else (name[: found.start()], found[0], name[found.end() :])
 
 
-def resolve(caller: Link, links: Mapping[str, Link], noun: str, name: str, *, separator: str = SEPARATOR) -> tuple[Link, str]:
+def resolve(caller: Asking, links: Mapping[str, Link], noun: str, name: str, *, separator: str = SEPARATOR) -> tuple[Link, str]:
     """Return the peer that a routed name leads to, and the name there.
 
     Raises:

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 from mcp_types import INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError
-from pytest_mcpsym.switchboard.asked import Answer, Asked, OnProgress, Serve, error_member
+from pytest_mcpsym.switchboard.asked import Answer, Asked, OnProgress, Requesting, Serve, error_member
 from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.trail import Trail
 from pytest_mcpsym.symmetric.names import CALLS, CANCEL, CONTINUE
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.splice import find
-
-if TYPE_CHECKING:
-    from pytest_mcpsym.switchboard.link import Link
 
 __all__ = ["abandon", "drive", "is_leg"]
 
@@ -36,7 +33,7 @@ def is_leg(answer: Answer) -> bool:
 
 
 async def drive(
-    link: Link,
+    link: Requesting,
     serve: Serve,
     answer: Answer,
     trail: Trail,
@@ -105,7 +102,7 @@ def _uses_nothing_up(answer: Answer) -> bool:
     )
 
 
-def _calls(link: Link, answer: Answer) -> dict[str, str]:
+def _calls(link: Requesting, answer: Answer) -> dict[str, str]:
     """Return the method of each call of a leg by its key.
 
     Raises:
@@ -149,7 +146,7 @@ async def _perform(leg: Answer, calls: Mapping[str, str], one: Callable[[Answer,
     return b"{" + b",".join(dumps(key) + b":{" + member + b"}" for key, member in members.items()) + b"}"
 
 
-async def abandon(link: Link, continuation: bytes) -> None:
+async def abandon(link: Requesting, continuation: bytes) -> None:
     """Tell the server that nobody will continue; what becomes of that changes nothing."""
     with anyio.CancelScope(shield=True):
         try:

@@ -16,7 +16,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, ErrorDat
 from pydantic import TypeAdapter, ValidationError
 
 from pytest_mcpsym.errors import LinkError
-from pytest_mcpsym.switchboard.asked import Answer, Asked, OnProgress
+from pytest_mcpsym.switchboard.asked import Answer, Asked, Asking, OnProgress
 from pytest_mcpsym.switchboard.catalog import LISTS, URI_SEPARATOR, allows, entries_of, holders, may_see, resolve
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.invoke import invoke
@@ -51,7 +51,7 @@ class Router:
         self._settings = settings
         self._listed: dict[str, set[str]] = {}
 
-    async def serve(self, caller: Link, asked: Asked) -> bytes:
+    async def serve(self, caller: Asking, asked: Asked) -> bytes:
         """Answer what a server asks with the bytes of a `result` or `error` member; pass on what it announces.
 
         Raises:
@@ -68,7 +68,7 @@ class Router:
             return b'"result":' + await self._list(caller, asked)
         return await self._forward(caller, asked)
 
-    async def _list(self, caller: Link, asked: Asked) -> bytes:
+    async def _list(self, caller: Asking, asked: Asked) -> bytes:
         kind = LISTS[asked.method]
         if find(asked.params, ("cursor",)) is not None:
             raise MCPError(
@@ -85,7 +85,7 @@ class Router:
         found = [entry for link, pairs in listed for routed, entry in pairs if allows(caller, link.name, routed)]
         return b'{"' + kind.members.encode() + b'":[' + b",".join(found) + b"]}"
 
-    async def _answer_as_host(self, caller: Link, asked: Asked) -> bytes:
+    async def _answer_as_host(self, caller: Asking, asked: Asked) -> bytes:
         _trail(caller, asked)
         request: dict[str, object] = {"method": asked.method, "params": json.loads(asked.params)}
         try:
@@ -97,7 +97,7 @@ class Router:
             raise MCPError.from_error_data(given)
         return b'"result":' + dumps(given.model_dump(by_alias=True, mode="json", exclude_none=True))
 
-    async def _forward(self, caller: Link, asked: Asked) -> bytes:
+    async def _forward(self, caller: Asking, asked: Asked) -> bytes:
         origin = _trail(caller, asked)
         callee, edits = self._target(caller, asked)
         trail = origin.to(callee.name)
@@ -117,7 +117,7 @@ class Router:
             raise _refusal(error) from None
         return f'"{answer.member}":'.encode() + _answered(answer, bridged=callee.era != caller.era)
 
-    def _target(self, caller: Link, asked: Asked) -> tuple[Link, dict[Path, bytes | None]]:
+    def _target(self, caller: Asking, asked: Asked) -> tuple[Link, dict[Path, bytes | None]]:
         """Return whom a request is for, and what becomes of the name in its params."""
         noun, path = _NAMED.get(asked.method), ("name",)
         if asked.method == "resources/read":
@@ -134,7 +134,7 @@ class Router:
             callee, own = self._resource(caller, name)
         return callee, {path: dumps(own)}
 
-    def _resource(self, caller: Link, uri: str) -> tuple[Link, str]:
+    def _resource(self, caller: Asking, uri: str) -> tuple[Link, str]:
         """Return whose resource a URI names, routed or bare, and its own URI.
 
         Raises:
@@ -157,14 +157,14 @@ class Router:
         granted = ", ".join(link.name for link in visible) or "none"
         raise MCPError(INVALID_PARAMS, f"{why} (granted peers: {granted})", {"reason": reason})
 
-    async def _announce(self, changed: Link, asked: Asked) -> None:
+    async def _announce(self, changed: Asking, asked: Asked) -> None:
         """Tell the peers which have listed such things, and may see this peer, that its list changed."""
         data = b'{"jsonrpc":"2.0","method":' + dumps(asked.method) + b"}"
         for link in self._links.values():
             if link.era == "handshake" and may_see(link, changed) and asked.method in self._listed.get(link.name, ()):
                 await link.notify(data)
 
-    def _relay(self, caller: Link, asked: Asked) -> OnProgress | None:
+    def _relay(self, caller: Asking, asked: Asked) -> OnProgress | None:
         """Pass progress on under the token that the caller asked for; nothing if it asked for none, or in a leg."""
         token = None if asked.in_leg else find(asked.params, ("_meta", "progressToken"))
         if token is None:
@@ -179,7 +179,7 @@ class Router:
         self._log.cause(sent, asked.frame, "continuation" if asked.in_leg else "routed")
 
 
-def _trail(caller: Link, asked: Asked) -> Trail:
+def _trail(caller: Asking, asked: Asked) -> Trail:
     """Return the route that a request goes on with.
 
     Raises:
