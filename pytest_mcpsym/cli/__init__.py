@@ -17,10 +17,15 @@ from pytest_mcpsym.cli.error import CommandError
 __all__ = ["COMMANDS", "CommandError", "main"]
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "record": "record what a client and a server say, between the two",
     "serve": "run a fake server, or one of your own, on stdio or HTTP",
     "show": "print a recording as a readable transcript",
 }
 """Every subcommand with one line about it; each has a module of its name in this package."""
+
+
+WRAPPERS: Final = frozenset({"record"})
+"""Subcommands that run another command: what follows the first `--` is kept word for word in `given.command`."""
 
 
 class _Subcommand(Protocol):
@@ -49,9 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subcommand = cast("_Subcommand", importlib.import_module(f"{__name__}.{name}"))
     inner = ArgumentParser(prog=f"mcpsym {name}", description=f"{COMMANDS[name].capitalize()}.")
     subcommand.add_arguments(inner)
-    given = inner.parse_args(words[1:])
+    own, command = _parted(words[1:]) if name in WRAPPERS else (words[1:], None)
+    given = inner.parse_args(own, Namespace(command=command))
     try:
         return subcommand.run(given)
     except CommandError as error:
         print(f"mcpsym {name}: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to a terminal
         return 2
+
+
+def _parted(words: list[str]) -> tuple[list[str], list[str] | None]:
+    """Part a command line at its first `--`; argparse would take a second one out of the command on older Pythons."""
+    if "--" not in words:
+        return words, None
+    place = words.index("--")
+    return words[:place], words[place + 1 :]

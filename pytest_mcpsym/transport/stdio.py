@@ -27,6 +27,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.client.stdio import get_default_environment
 
 from pytest_mcpsym.errors import LinkError, LinkFailure
+from pytest_mcpsym.transport.lines import Lines
 from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.frame import Frame
 
@@ -234,7 +235,7 @@ class _StdioLink:
     async def _read_stdout(self) -> None:
         """Turn each line of standard output into a frame."""
         assert self._process.stdout is not None
-        lines = _Lines()
+        lines = Lines()
         while chunk := await self._chunk(self._process.stdout):
             for line in lines.feed(chunk):
                 await self._deliver(line)
@@ -251,7 +252,7 @@ class _StdioLink:
     async def _read_stderr(self) -> None:
         """Log each line of standard error."""
         assert self._process.stderr is not None
-        lines = _Lines(_STDERR_LINE)
+        lines = Lines(_STDERR_LINE)
         while chunk := await self._chunk(self._process.stderr):
             for line in lines.feed(chunk):
                 self._tap.note("stderr", text=line.decode(errors="replace"))
@@ -321,55 +322,6 @@ class _StdioLink:
         for pipe in (self._process.stdout, self._process.stderr):
             await _close_pipe(pipe)
         _close_transport(self._process)
-
-
-class _Lines:
-    """Cuts chunks into lines, in time linear in their length.
-
-    Args:
-        limit: Cut lines that are longer than this many bytes, between two characters.
-    """
-
-    def __init__(self, limit: int | None = None) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._limit = limit
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield the lines that end in this chunk, without their ends of one or two bytes."""
-        first, *others = chunk.split(b"\n")
-        self._add(first)
-        for other in others:
-            yield from self._cut(self._take().removesuffix(b"\r"))
-            self._add(other)
-        if self._limit is not None and self._size > self._limit:
-            *whole, last = self._cut(self._take())
-            yield from whole
-            self._add(last)
-
-    def rest(self) -> bytes:
-        """Return what came after the last line end."""
-        return self._take()
-
-    def _add(self, part: bytes) -> None:
-        self._parts.append(part)
-        self._size += len(part)
-
-    def _take(self) -> bytes:
-        line = b"".join(self._parts)
-        self._parts.clear()
-        self._size = 0
-        return line
-
-    def _cut(self, line: bytes) -> Iterator[bytes]:
-        start = 0
-        while self._limit is not None and len(line) - start > self._limit:
-            end = start + self._limit
-            while end > start + self._limit - 3 and line[end] & 0xC0 == 0x80:  # a continuation byte of UTF-8
-                end -= 1
-            yield line[start:end]
-            start = end
-        yield line[start:] if start else line
 
 
 async def _close_pipe(pipe: AsyncResource | None) -> None:

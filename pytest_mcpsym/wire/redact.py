@@ -106,6 +106,21 @@ class Redactor:
                 return after
             before = after
 
+    @property
+    def known(self) -> int:
+        """How many secrets are looked for everywhere. Where it grows, an entry from before may hold the new one."""
+        return len(self._watch)
+
+    def entry(self, entry: Entry) -> Entry:
+        """Return one entry of a log that still grows, with the secrets replaced that are known by now."""
+        if isinstance(entry, Frame):
+            self._reserve(entry.data)
+        while True:
+            after = self._entry(self._entry(entry, "structure"), "values")
+            if after is entry:
+                return entry
+            entry = after
+
     def log(self, log: WireLog) -> WireLog:
         """Return the log with its secrets replaced.
 
