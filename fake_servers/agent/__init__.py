@@ -1,4 +1,4 @@
-"""The agent server: takes a task, looks at the tools that the client offers, and calls what the task needs.
+"""The agent server: gives a task and the client's tools to the client's model, and makes the calls that the model asks for.
 
 See README.md beside this file. Pinned by `tests/fakes/test_agent.py`.
 """
@@ -8,42 +8,49 @@ from __future__ import annotations
 from typing import Annotated
 
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import TextContent
+from mcp_types import CallToolResult, TextContent
 from pydantic import Field
 
-from pytest_mcpsym.switchboard.planner import NoPlan, plan
 from pytest_mcpsym.symmetric import Extension, peer
+
+from .loop import Done, Loop
 
 __all__ = ["agent"]
 
+SYSTEM = "Carry out the user's task with the tools. Ask for the calls that it needs; when it is done, say the result."
 
-def agent() -> MCPServer:
-    """Return an agent server with one tool, `run`. It plans by fixed rules, so the same task and tools give the same calls."""
+
+def agent(*, name: str = "agent", max_steps: int = 10, system: str = SYSTEM) -> MCPServer:
+    """Return an agent server with one tool, `run`. It thinks with its client's model and acts with its client's tools.
+
+    Args:
+        name: The server's name.
+        max_steps: Calls that one task may take.
+        system: What the model is told first.
+    """
     sym = Extension()
     server = MCPServer(
-        "agent",
+        name,
         version="1.0.0",
         log_level="WARNING",
-        instructions="Carries out small tasks with the client's tools.",
+        instructions="Carries out tasks with the client's model and the client's tools.",
         extensions=[sym],
         lifespan=sym.lifespan(),
     )
 
-    @server.tool(structured_output=False)
+    @server.tool()
     async def run(
         context: Context, task: Annotated[str, Field(description="What to do, naming the tool: say 'hi' with the echo tool")]
-    ) -> str:
-        """Carry out a task with one of the client's tools, through a code-mode server where there is one."""
-        client = peer(context)
-        try:
-            step = plan(task, await client.list_tools())
-        except NoPlan as error:
-            raise ToolError(str(error)) from None
-        result = await client.call_tool(step.tool, step.arguments)
-        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
-        if result.is_error:
-            raise ToolError(f"{step.tool} failed: {text}")
-        return text
+    ) -> Annotated[CallToolResult, Done]:
+        """Carry out a task with the client's tools, as the client's model says."""
+
+        async def told(count: int, tool: str) -> None:
+            await context.report_progress(count, max_steps, tool)
+
+        done = await Loop(peer(context), system, max_steps, told).run(task)
+        return CallToolResult(
+            content=[TextContent(type="text", text=done.text)],
+            structured_content=done.model_dump(mode="json", exclude_none=True),
+        )
 
     return server

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 from mcp import Client, MCPError
-from mcp_types import CallToolResult, TextContent
+from mcp.server.mcpserver import MCPServer
+from mcp_types import CallToolResult, TextContent, ToolResultContent
 
 from fake_servers import agent, code_mode, everything
 from pytest_mcpsym import Switchboard, link
 from pytest_mcpsym.switchboard.target import Era, Transport
 
 pytestmark = pytest.mark.anyio
+both_eras = pytest.mark.parametrize("era", ["handshake", "modern"])
 
 TASK = "say hello with the echo tool"
 
@@ -21,7 +24,24 @@ def said(result: CallToolResult) -> str:
     return block.text
 
 
-@pytest.mark.parametrize("era", ["handshake", "modern"])
+def pair() -> MCPServer:
+    """A server whose tool answers once two calls of it are there."""
+    server = MCPServer("pair", log_level="WARNING")
+    there: list[anyio.Event] = []
+
+    @server.tool(structured_output=False)
+    async def meet() -> str:
+        there.append(anyio.Event())
+        if len(there) == 2:
+            for each in there:
+                each.set()
+        await there[-1].wait()
+        return "met"
+
+    return server
+
+
+@both_eras
 @pytest.mark.parametrize("transport", ["memory", "http"])
 async def test_it_calls_the_tool_itself_where_nothing_runs_programs(
     switchboard: Switchboard, transport: Transport, era: Era
@@ -31,7 +51,7 @@ async def test_it_calls_the_tool_itself_where_nothing_runs_programs(
     assert board.routes == "host > agent > everything"
 
 
-@pytest.mark.parametrize("era", ["handshake", "modern"])
+@both_eras
 @pytest.mark.parametrize("transport", ["memory", "http"])
 async def test_it_goes_through_code_mode_where_there_is_one(switchboard: Switchboard, transport: Transport, era: Era) -> None:
     async with switchboard(
@@ -46,18 +66,91 @@ async def test_it_reaches_a_modern_server_through_the_board(switchboard: Switchb
         assert said(await board.call("agent__run", task="get the sum of 1 and 2")) == "The sum of 1 and 2 is 3."
 
 
-async def test_a_task_without_a_tool_is_an_error_result(switchboard: Switchboard) -> None:
+@both_eras
+async def test_it_makes_the_calls_that_the_model_asks_for_and_tells_them_as_steps(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(agent=agent(), everything=everything(), era=era) as board:
+        board.model.when("greet and count").calls("everything__echo", {"message": "hi"}).calls(
+            "everything__add", {"a": 1, "b": 2}
+        )
+        board.model.when("Echo: hi").reply("greeted and counted")
+        result = await board.call("agent__run", task="greet and count")
+    assert result.structured_content == {
+        "text": "greeted and counted",
+        "steps": [
+            {"tool": "everything__echo", "arguments": {"message": "hi"}, "result": "Echo: hi"},
+            {"tool": "everything__add", "arguments": {"a": 1, "b": 2}, "result": "3"},
+        ],
+    }
+    assert board.routes == "host > agent > everything x2"
+
+
+@both_eras
+async def test_calls_of_one_turn_are_made_side_by_side(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(agent=agent(), pair=pair(), era=era) as board:
+        board.model.when("meet").calls("pair__meet").calls("pair__meet")
+        board.model.when("met").reply("they met")
+        with anyio.fail_after(30):
+            assert said(await board.call("agent__run", task="meet")) == "they met"
+
+
+async def test_the_model_is_told_the_results_and_the_tools_again(switchboard: Switchboard) -> None:
+    async with switchboard(agent=agent(system="Be terse."), everything=everything()) as board:
+        await board.call("agent__run", task="say hello with the echo tool")
+        first, second = board.model.requests
+    assert (first.text, second.text) == (TASK, "Echo: hello")
+    assert (first.system, second.system) == ("Be terse.", "Be terse.")
+    assert "everything__echo" in first.tools
+    assert first.tools == second.tools
+    assert [message.role for message in second.params.messages] == ["user", "assistant", "user"]
+
+
+@both_eras
+async def test_a_tool_that_fails_or_is_refused_goes_back_to_the_model(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(agent=agent(), everything=everything(), era=era) as board:
+        board.model.when("try").calls("everything__add", {"a": 1}).calls("nobody__here")
+        board.model.when("unknown tool 'nobody__here'").reply("neither works")
+        result = await board.call("agent__run", task="try")
+        (block, other) = board.model.requests[-1].params.messages[-1].content_as_list
+    assert said(result) == "neither works"
+    assert not result.is_error
+    assert isinstance(block, ToolResultContent)
+    assert isinstance(other, ToolResultContent)
+    assert (block.is_error, other.is_error) == (True, True)
+    assert str(result.structured_content).count("'error': ") == 2
+
+
+async def test_a_task_that_the_model_has_no_answer_to_is_an_error_result(switchboard: Switchboard) -> None:
     async with switchboard(agent=agent(), everything=everything()) as board:
         result = await board.call("agent__run", task="dance")
     assert result.is_error
-    assert "no tool for 'dance'; say which one to use: everything__echo, " in said(result)
+    assert "the model gave no answer: no tool for 'dance'; say which one to use: everything__echo, " in said(result)
 
 
-async def test_a_tool_that_fails_is_an_error_result_that_names_it(switchboard: Switchboard) -> None:
-    async with switchboard(agent=agent(), everything=everything()) as board:
-        result = await board.call("agent__run", task="add 1")
+@both_eras
+async def test_a_model_that_never_ends_is_stopped_by_the_budget(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(agent=agent(max_steps=3), everything=everything(), era=era) as board:
+        board.model.when().calls("everything__echo", {"message": "again"})
+        result = await board.call("agent__run", task="go on")
     assert result.is_error
-    assert "everything__add failed: " in said(result)
+    assert "the budget of 3 calls is spent: made everything__echo, everything__echo, everything__echo; asked for " in said(
+        result
+    )
+    assert board.routes == "host > agent > everything x3"
+
+
+@both_eras
+async def test_each_call_is_told_as_progress(switchboard: Switchboard, era: Era) -> None:
+    heard: list[tuple[float, float | None, str | None]] = []
+
+    def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total, message))
+
+    async with switchboard(agent=agent(max_steps=5), everything=everything(), era=era) as board:
+        board.model.when("twice").calls("everything__echo", {"message": "a"})
+        board.model.when("Echo: a").calls("everything__add", {"a": 1, "b": 1})
+        board.model.when("2").reply("done")
+        await board.options(progress=hear).call("agent__run", task="twice")
+    assert heard == [(1, 5, "everything__echo"), (2, 5, "everything__add")]
 
 
 async def test_a_client_without_the_extension_is_told_so() -> None:

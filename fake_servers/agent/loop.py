@@ -1,0 +1,150 @@
+"""The agent's loop: the client's model says what to do, the client's tools do it, until the model has nothing more to ask for.
+
+Pinned by `tests/fakes/test_agent.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from mcp import MCPError
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import (
+    CallToolResult,
+    CreateMessageResultWithTools,
+    SamplingMessage,
+    TextContent,
+    Tool,
+    ToolResultContent,
+    ToolUseContent,
+)
+from pydantic import BaseModel
+
+from pytest_mcpsym.symmetric import NotSymmetric, Peer
+
+__all__ = ["Call", "Done", "Loop", "Step"]
+
+MAX_TOKENS = 4096
+
+
+class Call(BaseModel):
+    """A tool that is to be called, and its arguments."""
+
+    tool: str
+    arguments: dict[str, object] = {}
+
+
+class Step(Call):
+    """A call that was made: the text of its result, or of what went wrong."""
+
+    result: str | None = None
+    error: str | None = None
+
+
+class Done(BaseModel):
+    """What the agent says in the end, and the calls that it made on the way, in the order in which the model asked for them."""
+
+    text: str
+    steps: list[Step]
+
+
+class Loop:
+    """One task's conversation with the client's model, and its calls of the client's tools.
+
+    Args:
+        client: Has the model and the tools.
+        system: What the model is told first.
+        max_steps: Calls that may be made.
+        told: Told of each call when it is made: how many there are by now, and its tool.
+    """
+
+    def __init__(self, client: Peer, system: str, max_steps: int, told: Callable[[int, str], Awaitable[None]]) -> None:
+        self._client = client
+        self._system = system
+        self._max_steps = max_steps
+        self._told = told
+        self._finished = 0
+        self.steps: list[Step] = []
+
+    async def run(self, task: str) -> Done:
+        """Carry out a task.
+
+        Raises:
+            ToolError: The model gave no answer, or asked for more calls than there may be.
+            NotSymmetric: The client has no tools or no model to offer.
+        """
+        tools = await self._client.list_tools()
+        messages = [SamplingMessage(role="user", content=TextContent(type="text", text=task))]
+        while True:
+            said = await self.ask(messages, tools)
+            uses = [block for block in said.content_as_list if isinstance(block, ToolUseContent)]
+            if not uses:
+                return Done(text=_text(said.content_as_list), steps=self.steps)
+            results = await self.make([Call(tool=use.name, arguments=use.input) for use in uses])
+            answers = [_answer(use, result) for use, result in zip(uses, results, strict=True)]
+            messages += [
+                SamplingMessage(role="assistant", content=said.content),
+                SamplingMessage(role="user", content=[*answers]),
+            ]
+
+    async def ask(self, messages: Sequence[SamplingMessage], tools: Sequence[Tool]) -> CreateMessageResultWithTools:
+        """Return the model's next message.
+
+        Raises:
+            ToolError: The model gave none.
+            NotSymmetric: The client has no model to offer.
+        """
+        try:
+            return await self._client.create_message(messages, max_tokens=MAX_TOKENS, system_prompt=self._system, tools=tools)
+        except NotSymmetric:
+            raise
+        except MCPError as error:
+            raise ToolError(f"the model gave no answer: {error}") from None
+
+    async def make(self, calls: Sequence[Call]) -> list[CallToolResult]:
+        """Make calls side by side, and return their results in the order of the calls; one that is refused is an error result.
+
+        Raises:
+            ToolError: These are more calls than are left.
+        """
+        if len(self.steps) + len(calls) > self._max_steps:
+            made = ", ".join(step.tool for step in self.steps) or "none"
+            asked = ", ".join(call.tool for call in calls)
+            raise ToolError(f"the budget of {self._max_steps} calls is spent: made {made}; asked for {asked}")
+        results: dict[int, CallToolResult] = {}
+
+        async def one(place: int, call: Call) -> None:
+            try:
+                results[place] = await self._client.call_tool(call.tool, call.arguments)
+            except MCPError as error:
+                results[place] = CallToolResult(content=[TextContent(type="text", text=str(error))], is_error=True)
+            self._finished += 1
+            await self._told(self._finished, call.tool)
+
+        async with self._client.batch() as tasks:
+            for place, call in enumerate(calls):
+                tasks.start_soon(one, place, call)
+        made = [results[place] for place in range(len(calls))]
+        self.steps += [_step(call, result) for call, result in zip(calls, made, strict=True)]
+        return made
+
+
+def _answer(use: ToolUseContent, result: CallToolResult) -> ToolResultContent:
+    return ToolResultContent(
+        type="tool_result",
+        tool_use_id=use.id,
+        content=result.content,
+        structured_content=result.structured_content,
+        is_error=result.is_error or None,
+    )
+
+
+def _step(call: Call, result: CallToolResult) -> Step:
+    text = _text(result.content)
+    if result.is_error:
+        return Step(tool=call.tool, arguments=call.arguments, error=text)
+    return Step(tool=call.tool, arguments=call.arguments, result=text)
+
+
+def _text(blocks: Sequence[object]) -> str:
+    return "\n".join(block.text for block in blocks if isinstance(block, TextContent))
