@@ -70,7 +70,7 @@ class Model:
             times: How many prompts the rule takes; default any number.
 
         Returns:
-            The rule; give it an answer with `reply` or `calls`.
+            The rule; give it an answer with `reply`, `calls` or `plan`.
 
         Raises:
             UsageError: A condition is of a kind that cannot be met.

@@ -10,9 +10,18 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self, cast
 
-from mcp_types import CreateMessageRequestParams, CreateMessageResult, CreateMessageResultWithTools, TextContent, ToolUseContent
+from mcp import MCPError
+from mcp_types import (
+    INVALID_REQUEST,
+    CreateMessageRequestParams,
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    TextContent,
+    ToolUseContent,
+)
 
 from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.switchboard.planner import NoPlan, next_message
 from pytest_mcpsym.switchboard.prompts import calls_so_far, last_text
 from pytest_mcpsym.switchboard.turns import given_by
 
@@ -29,7 +38,7 @@ SHOWN = 160
 
 @dataclass(slots=True)
 class Rule:
-    """What the model says to some prompts. Made by `board.model.when`; give it an answer with `reply`, `calls` or both.
+    """What the model says to some prompts. Made by `board.model.when`; give it an answer with `reply`, `calls` or both, or `plan`.
 
     Attributes:
         text: What the last message must be like.
@@ -79,6 +88,14 @@ class Rule:
         self._blocks.append((tool, dict(arguments or {})))
         return self
 
+    def plan(self) -> Self:
+        """Answer as a model that was told nothing does when it is offered tools: by the planner's fixed rules over the task's words.
+
+        Raises:
+            UsageError: The rule has a reply or calls.
+        """
+        return self.reply(_planned)
+
     def obstacles(self, params: CreateMessageRequestParams) -> list[str]:
         """Return what keeps the rule from taking a prompt, a sentence each."""
         return [obstacle for obstacle in self._parted(params) if obstacle]
@@ -110,7 +127,7 @@ class Rule:
         )
         system = params.system_prompt or ""
         yield "" if self.system is None or _found(self.system, system) else f"system: {_parting(self.system, system)}"
-        yield "" if self._whole or self._blocks else "it has no answer; add .reply(...) or .calls(...)"
+        yield "" if self._whole or self._blocks else "it has no answer; add .reply(...), .calls(...) or .plan()"
         yield "" if offered or not self._blocks else "it calls tools, and the prompt offers none"
         yield "" if self.times is None or self.used < self.times else f"it was used up (times={self.times})"
 
@@ -126,6 +143,13 @@ class Rule:
         text = [] if self.text is None else [_name(self.text)]
         named = {"tool": self.tool, "system": self.system, "times": self.times}
         return f"when({', '.join([*text, *(f'{name}={_name(value)}' for name, value in named.items() if value is not None)])})"
+
+
+def _planned(params: CreateMessageRequestParams) -> Message:
+    try:
+        return next_message(params)
+    except NoPlan as error:
+        raise MCPError(INVALID_REQUEST, str(error)) from None
 
 
 def said(text: str) -> CreateMessageResult:

@@ -117,6 +117,7 @@ def test_the_same_chain_twice_has_the_same_transcript(switchboard: Switchboard, 
 
 def test_a_question_of_the_last_server_of_a_chain_is_answered_by_the_host(switchboard: Switchboard, local: str) -> None:
     with at_rest(switchboard(agent=agent(), code=code_mode(), everything=local), "everything") as board:
+        board.model.when(tool="code__run").plan()
         board.model.script("four")
         result = board.call("agent__run", {"task": "use trigger sampling request with '2 + 2' and 10"})
     assert '"text": "four"' in text_of(result)

@@ -206,6 +206,17 @@ async def test_without_rules_and_turns_the_planner_answers_what_comes_with_tools
     assert given.content_as_list == [ToolUseContent(type="tool_use", id="call-1", name="everything__echo", input={})]
 
 
+async def test_a_rule_may_leave_its_prompts_to_the_planner() -> None:
+    asked = model()
+    asked.when(tool="everything__echo").plan()
+    asked.script("four")
+    given = await asked.answer(prompt("use echo", tools=[ECHO]))
+    assert given == await model().answer(prompt("use echo", tools=[ECHO]))
+    assert await answer(asked, prompt("2 + 2")) == "four"
+    with pytest.raises(MCPError, match="no tool for 'dance'; say which one to use: everything__echo"):
+        await asked.answer(prompt("dance", tools=[ECHO]))
+
+
 async def test_a_task_without_a_tool_is_refused_with_both_ways_out() -> None:
     assert await refusal(model(), prompt("dance", tools=[ECHO])) == (
         "no tool for 'dance'; say which one to use: everything__echo; or write board.model.when('dance').reply('an answer')"
@@ -297,7 +308,7 @@ async def test_a_miss_says_that_a_rule_was_used_up_has_no_answer_or_needs_tools(
     asked.when("calls").calls("a__b")
     await answer(asked, prompt("used"))
     assert "\n  it was used up (times=1)\n" in await refusal(asked, prompt("used"))
-    assert "\n  it has no answer; add .reply(...) or .calls(...)\n" in await refusal(asked, prompt("empty"))
+    assert "\n  it has no answer; add .reply(...), .calls(...) or .plan()\n" in await refusal(asked, prompt("empty"))
     assert "\n  it calls tools, and the prompt offers none\n" in await refusal(asked, prompt("calls"))
 
 
