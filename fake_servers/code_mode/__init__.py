@@ -1,32 +1,36 @@
 """The code-mode server: runs Python programs that call the tools which the client offers.
 
-See README.md beside this file. Pinned by `tests/fakes/test_code_mode.py`.
+See README.md beside this file. Pinned by `tests/fakes/test_code_mode.py` and `tests/fakes/test_code_mode_sealed.py`.
 """
 
 from __future__ import annotations
 
-import json
+import secrets
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import CallToolResult, TextContent, Tool
+from mcp_types import CallToolResult
 from pydantic import Field
 
-from pytest_mcpsym.symmetric import Extension, Peer, peer
+from pytest_mcpsym.symmetric import Extension, SealedTools, Sealer, UsedNonces, peer
 
 from ..data import MissingExtra  # noqa: TID252 - the package is also loaded under an alias
 from .program import ProgramError, functions
 from .stubs import stubs
 
-if TYPE_CHECKING:
-    from .sandbox import Answer, Call
-
 __all__ = ["ProgramError", "code_mode", "functions"]
 
 
 def code_mode(
-    *, seed: int = 0, now: datetime | None = None, max_seconds: float = 5.0, max_memory: int = 64_000_000, max_calls: int = 100
+    *,
+    seed: int = 0,
+    now: datetime | None = None,
+    max_seconds: float = 5.0,
+    max_memory: int = 64_000_000,
+    max_calls: int = 100,
+    key: bytes | None = None,
+    time_to_live: float = 300.0,
 ) -> MCPServer:
     """Return a code-mode server with two tools: `run` a program, and `stubs`, which says what functions it may call.
 
@@ -36,19 +40,27 @@ def code_mode(
         max_seconds: How long a program may run; waiting for a tool is not counted.
         max_memory: Bytes that a program may use.
         max_calls: Calls that a program may make.
+        key: Secret of at least 32 random bytes under which paused programs travel in the modern era. Processes with the same key
+            can go on with each other's programs; by default only this server can.
+        time_to_live: Seconds for which a paused program can be continued.
 
     Raises:
         MissingExtra: The extra `fakes` is not installed.
+        ValueError: The key is too short.
     """
     try:
-        from .sandbox import NOW, Finished, Interpreter, Limits, Sandbox
+        from .runs import Runs, granted
+        from .sandbox import NOW, Limits
     except ModuleNotFoundError as error:
         if error.name != "pydantic_monty":
             raise
         raise MissingExtra("the fake 'code_mode' needs Monty: pip install 'pytest-mcpsym[fakes]'") from None
-    limits = Limits(max_seconds, max_memory, max_calls)
-    clock = now or NOW
-    sym = Extension()
+    runs = Runs(Limits(max_seconds, max_memory, max_calls), seed, now or NOW)
+    sealed = SealedTools(
+        Sealer(secrets.token_bytes(32) if key is None else key, time_to_live=time_to_live, store=UsedNonces(time_to_live))
+    )
+    sealed.tool("run")(runs.step)
+    sym = Extension(sealed=sealed)
     server = MCPServer(
         "code-mode",
         version="1.0.0",
@@ -63,63 +75,11 @@ def code_mode(
         context: Context, program: Annotated[str, Field(description="Python, for example `everything__echo(message='hi')`")]
     ) -> CallToolResult:
         """Run a program in which each granted tool is a function with keyword arguments; answers with its last value."""
-        client = peer(context)
-        granted = await _granted(client)
-        interpreter = Interpreter(granted, stubs(granted, waiting=True), limits, seed=seed, now=clock)
-        try:
-            async with Sandbox(interpreter) as sandbox:
-                step = await sandbox.turn(lambda: interpreter.start(program))
-                while not isinstance(step, Finished):
-                    answers = await _call(client, granted, step.calls)
-                    step = await sandbox.turn(lambda answers=answers: interpreter.answer(answers))
-        except ProgramError as error:
-            return _failed(error, interpreter.printed)
-        return _finished(step.value, interpreter.printed)
+        return await runs.run(peer(context), program)
 
     @server.tool(name="stubs", structured_output=False)
     async def declared(context: Context) -> str:
         """Return the declarations of the functions that a program may call, as Python."""
-        return stubs(await _granted(peer(context)))
+        return stubs(granted(await peer(context).list_tools()))
 
     return server
-
-
-def _finished(value: object, printed: str) -> CallToolResult:
-    text = value if isinstance(value, str) else json.dumps(value)
-    content = TextContent(type="text", text=text)
-    return CallToolResult(content=[content], structured_content={"value": value, "printed": printed})
-
-
-def _failed(error: ProgramError, printed: str) -> CallToolResult:
-    content = TextContent(type="text", text=str(error))
-    return CallToolResult(content=[content], structured_content={"printed": printed}, is_error=True)
-
-
-async def _granted(client: Peer) -> dict[str, Tool]:
-    tools = {tool.name: tool for tool in await client.list_tools()}
-    return {name: tools[tool] for name, tool in functions(tools).items()}
-
-
-async def _call(client: Peer, granted: dict[str, Tool], calls: dict[int, Call]) -> dict[int, Answer]:
-    """Make calls side by side, in one leg."""
-    from .sandbox import Answer
-
-    answers: dict[int, Answer] = {}
-
-    async def one(number: int, call: Call) -> None:
-        tool = granted[call.function].name
-        result = await client.call_tool(tool, call.arguments)
-        answers[number] = Answer(failure=f"{tool} failed: {_text(result)}") if result.is_error else Answer(value=_value(result))
-
-    async with client.batch() as group:
-        for number, call in calls.items():
-            group.start_soon(one, number, call)
-    return answers
-
-
-def _value(result: CallToolResult) -> object:
-    return result.structured_content if result.structured_content is not None else _text(result)
-
-
-def _text(result: CallToolResult) -> str:
-    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))

@@ -23,11 +23,14 @@ import pydantic_monty as monty
 
 from .program import WAITS, ProgramError, with_waiting_calls
 
-__all__ = ["NOW", "Answer", "Call", "Finished", "Interpreter", "Limits", "Sandbox", "Waiting"]
+__all__ = ["NOW", "Answer", "Call", "Finished", "Interpreter", "Limits", "Paused", "Sandbox", "Waiting"]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _PRINTED = 100_000
 """Bytes that a program may print."""
+_LATER: monty.ExternalFuture = {"future": ...}
+_TRAVELS = 4_000_000
+"""Bytes of a paused program. It goes to the client and back with each call."""
 _GRACE = 10.0
 """Seconds beyond the program's own after which the process is killed from outside; the type checker's time counts here too."""
 _T = TypeVar("_T")
@@ -74,6 +77,18 @@ class Finished:
     value: object
 
 
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A program that waits, to be continued in any process. Trusted: whoever loads one must know that nobody changed it."""
+
+    dump: bytes
+    """The interpreter with all it holds, its clock and what is left of time and memory included."""
+    open: dict[int, Call]
+    """Calls made and not answered."""
+    made: int
+    printed: str
+
+
 class Interpreter:
     """One program in one process.
 
@@ -89,6 +104,7 @@ class Interpreter:
         self._granted = frozenset(granted)
         self._limits = limits
         self._printed = monty.CollectString(_PRINTED)
+        self._printed_before = ""
         self._pool = monty.Monty(max_processes=1, request_timeout=limits.seconds + _GRACE)
         self._session = self._pool.checkout(
             script_name="program.py",
@@ -103,7 +119,7 @@ class Interpreter:
             },
             os_policy={"datetime": now, "timezone": "utc", "sleep": "zero", "random_start": {"seed": seed}},
         )
-        self._snapshot: monty.SyncSnapshot | None = None
+        self._snapshot: monty.FunctionSnapshot | monty.NameLookupSnapshot | monty.FutureSnapshot | None = None
         self._open: dict[int, Call] = {}
         self._made = 0
         self.pid: int | None = None
@@ -128,7 +144,7 @@ class Interpreter:
     @property
     def printed(self) -> str:
         """What the program has printed so far."""
-        return self._printed.output
+        return self._printed_before + self._printed.output
 
     def start(self, program: str) -> Waiting | Finished:
         """Check a program and run it to its first calls, or its end.
@@ -159,6 +175,27 @@ class Interpreter:
         assert isinstance(snapshot, monty.FutureSnapshot)
         return self._advance(lambda: snapshot.resume(settled))
 
+    def pause(self) -> Paused:
+        """Return the program as it waits for its calls; it may still be answered here.
+
+        Raises:
+            ProgramError: It holds more than can travel.
+        """
+        assert self._snapshot is not None
+        dump = self._snapshot.dump()
+        if len(dump) > _TRAVELS:
+            raise ProgramError(f"the program holds {len(dump)} bytes while it waits for a call; {_TRAVELS} can travel")
+        return Paused(dump, dict(self._open), self._made, self.printed)
+
+    def load(self, paused: Paused) -> None:
+        """Take a program over in place of `start`; its calls are to be answered next."""
+        snapshot = self._session.load_snapshot(paused.dump, print_callback=self._printed)
+        assert not isinstance(snapshot, monty.MontyComplete)
+        self._snapshot = snapshot
+        self._open = dict(paused.open)
+        self._made = paused.made
+        self._printed_before = paused.printed
+
     def _feed(self, text: str, *, checked: bool) -> monty.SyncSnapshot:
         return self._session.feed_start(text, print_callback=self._printed, skip_type_check=not checked)
 
@@ -183,7 +220,7 @@ class Interpreter:
                     self._open[snapshot.call_id] = Call(name.removesuffix(WAITS), snapshot.kwargs)
                     if name.endswith(WAITS):
                         return Waiting({snapshot.call_id: self._open[snapshot.call_id]})
-                    snapshot = snapshot.resume({"future": ...})
+                    snapshot = snapshot.resume(_LATER)
             return Finished(_json(snapshot.output))
         except monty.MontyTypingError:
             raise

@@ -43,7 +43,8 @@ def test_a_fake_whose_extra_is_missing_says_so_in_one_line(monkeypatch: pytest.M
 
 
 def test_a_fake_whose_interpreter_is_missing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "fake_servers.code_mode.sandbox", raising=False)
+    for module in ("runs", "sandbox"):
+        monkeypatch.delitem(sys.modules, f"fake_servers.code_mode.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "pydantic_monty", None)
     with pytest.raises(MissingExtra) as refusal:
         code_mode()
