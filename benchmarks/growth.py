@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.paired import Side, paired, spent
 from benchmarks.row import Effort, Row
 from benchmarks.samples import copied, messages, sample
+from pytest_mcpsym.checks import run
 from pytest_mcpsym.wire.exchange import correlate
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.normalise import normalise
@@ -31,6 +32,7 @@ _Stage = Callable[[WireLog], object]
 _STAGES: tuple[tuple[str, _Stage, Callable[[WireLog], WireLog]], ...] = (
     ("exchanges", correlate, copied),
     ("routes", lambda log: str(routes(log)), copied),
+    ("checks", run, copied),
     ("redact", redact, copied),
     ("normalise", normalise, lambda log: copied(redact(log))),
     ("render", render, lambda log: copied(normalise(redact(log)))),

@@ -18,7 +18,7 @@ from pytest_mcpsym.wire.log import Note
 from pytest_mcpsym.wire.redact import spellings
 from pytest_mcpsym.wire.sensitive import PLACEHOLDER, is_secret_header, scheme_end
 
-__all__ = ["ISOLATION", "credential_crossed"]
+__all__ = ["ISOLATION", "credential_crossed", "credential_shown"]
 
 _SESSION: Final = "mcp-session-id"
 _SHORTEST: Final = 12
@@ -45,6 +45,44 @@ def credential_crossed(view: View) -> Iterator[Finding]:
         message = f"{entry.link}: {_how(entry)} the {canary.label} of the link {canary.link!r}"
         frames = (entry,) if isinstance(entry, Frame) else ()
         yield credential_crossed.finding(message, frames, entry.link, owner and view.route(owner))
+
+
+@check(
+    "isolation:credential-shown",
+    severity="error",
+    sentence="A server shows its own credentials in no standard error, log notification or error.",
+    source="https://modelcontextprotocol.io/specification/2025-11-25/server/utilities/logging#security",
+)
+def credential_shown(view: View) -> Iterator[Finding]:
+    """Find a link's credentials in what its own server tells people. Session ids, which servers log on purpose, are none."""
+    needles = {
+        needle: canary for canary in _canaries(view) if canary.label != "session id" for needle in _needles(canary.value)
+    }
+    if not needles:
+        return
+    scan = _Scan(needles)
+    for entry in view.log:
+        where = _told(entry) if isinstance(entry, (Frame, Note)) else None
+        if where is None or not isinstance(entry, (Frame, Note)):
+            continue
+        seen = {needles[needle] for text in _texts(entry) for needle in scan.search(text)}
+        for canary in sorted(seen, key=lambda each: each.label):
+            if canary.link == entry.link:
+                owner = view.correlation.owner(entry) if isinstance(entry, Frame) else None
+                frames = (entry,) if isinstance(entry, Frame) else ()
+                message = f"{entry.link}: {where} shows the link's own {canary.label}"
+                yield credential_shown.finding(message, frames, entry.link, owner and view.route(owner))
+
+
+def _told(entry: Frame | Note) -> str | None:
+    """Return what of the server's talk to people an entry is, if it is any."""
+    if isinstance(entry, Note):
+        return "standard error" if entry.channel == "stderr" else None
+    if entry.direction == "to-server":
+        return None
+    if entry.message.kind == "error":
+        return "an error"
+    return "a log notification" if entry.message.method == "notifications/message" else None
 
 
 def _how(entry: Frame | Note) -> str:
@@ -169,5 +207,5 @@ def _unescaped(data: bytes) -> bytes:
     return _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()) if match[1] else b"/", data)
 
 
-ISOLATION: Final = Registry((credential_crossed,))
+ISOLATION: Final = Registry((credential_crossed, credential_shown))
 """All checks of this family."""

@@ -9,9 +9,20 @@ from collections.abc import Iterator
 from typing import Final
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
-from pytest_mcpsym.checks.wording import anomalies, answerer, called, excerpt, shown
+from pytest_mcpsym.checks.wording import anomalies, answerer, called, excerpt, sender, shown
+from pytest_mcpsym.wire.exchange import Exchange, opposite
+from pytest_mcpsym.wire.frame import Direction, Frame
 
-__all__ = ["JSONRPC", "answer_to_nobody", "answered_twice", "id_reused", "not_json_rpc", "unanswered"]
+__all__ = [
+    "JSONRPC",
+    "answer_to_nobody",
+    "answered_twice",
+    "id_reused",
+    "id_type_changed",
+    "not_json_rpc",
+    "silence",
+    "unanswered",
+]
 
 _RPC: Final = "https://www.jsonrpc.org/specification"
 _BASIC: Final = "https://modelcontextprotocol.io/specification/2025-11-25/basic"
@@ -73,9 +84,8 @@ def answered_twice(view: View) -> Iterator[Finding]:
 def id_reused(view: View) -> Iterator[Finding]:
     """Find requests with the id of a request in flight."""
     for exchange, frames in anomalies(view, "id-reused"):
-        sender = "the host" if exchange.direction == "to-server" else "the server"
         yield id_reused.finding(
-            f"{exchange.link}: {sender} sent {called(exchange)} while another request with that id was in flight",
+            f"{exchange.link}: {sender(exchange.direction)} sent {called(exchange)} while another request with that id was in flight",
             frames,
             exchange.link,
             view.route(exchange),
@@ -90,12 +100,92 @@ def id_reused(view: View) -> Iterator[Finding]:
 )
 def answer_to_nobody(view: View) -> Iterator[Finding]:
     """Find answers with an id that no request had."""
-    for anomaly in view.correlation.anomalies:
-        if anomaly.kind == "answer-unknown":
-            frame = anomaly.frames[-1]
-            sender = "the server" if frame.direction == "to-client" else "the host"
-            message = f"{frame.link}: {sender} sent an answer with the id {shown(str(frame.message.id))}, which no request had"
-            yield answer_to_nobody.finding(message, anomaly.frames, frame.link)
+    for frame, meant in _strays(view):
+        if meant is None:
+            message = f"{frame.link}: {sender(frame.direction)} sent an answer with the id {_id(frame)}, which no request had"
+            yield answer_to_nobody.finding(message, (frame,), frame.link)
+
+
+@check(
+    "jsonrpc:id-type-changed",
+    severity="error",
+    sentence="An id comes back with the JSON type that it was sent with.",
+    source=f"{_RPC}#response_object; {_BASIC}#responses",
+)
+def id_type_changed(view: View) -> Iterator[Finding]:
+    """Find answers whose id is that of a request but for its type: `5` and `"5"`."""
+    for frame, meant in _strays(view):
+        if meant is not None:
+            message = f"{frame.link}: {sender(frame.direction)} answered {called(meant)} with the id {_id(frame)}"
+            yield id_type_changed.finding(message, (meant.request, frame), frame.link, view.route(meant))
+
+
+def _id(frame: Frame) -> str:
+    return shown(str(frame.message.id))
+
+
+def _strays(view: View) -> Iterator[tuple[Frame, Exchange | None]]:
+    """Yield answers with an id that no request had, each with the request that it may have meant."""
+    strays = [anomaly.frames[-1] for anomaly in view.correlation.anomalies if anomaly.kind == "answer-unknown"]
+    if not strays:
+        return
+    asked: dict[tuple[str, Direction, str], list[Exchange]] = {}
+    for exchange in view.correlation.exchanges:
+        asked.setdefault((exchange.link, opposite(exchange.direction), exchange.id.strip('"')), []).append(exchange)
+    for frame in strays:
+        ident = str(frame.message.id).strip('"').removesuffix(".0")
+        alike = [each for each in asked.get((frame.link, frame.direction, ident), ()) if each.request.seq < frame.seq]
+        yield frame, next((each for each in alike if each.open_at(frame.seq)), None)
+
+
+@check(
+    "jsonrpc:silence",
+    severity="warning",
+    sentence="What is no JSON-RPC message is answered with an error.",
+    source=f"{_RPC}#error_object; {_RPC}#response_object",
+    at_close=True,
+)
+def silence(view: View) -> Iterator[Finding]:
+    """Find broken messages to servers that no error answered, neither one of JSON-RPC nor one of HTTP.
+
+    A warning, because the SDK's servers on standard input and output are silent. What is a notification or an answer, only broken,
+    is owed none.
+    """
+    broken = [
+        frame
+        for anomaly in view.correlation.anomalies
+        if anomaly.kind in ("invalid", "not-json") and (frame := anomaly.frames[-1]).direction == "to-server" and _owed(frame)
+    ]
+    if not broken:
+        return
+    errors: dict[str, list[Frame]] = {}
+    for frame in view.log.frames:
+        if frame.direction == "to-client" and frame.message.kind == "error" and view.correlation.owner(frame) is None:
+            errors.setdefault(frame.link, []).append(frame)
+    refused = {
+        (note.link, note.data.get("exchange"))
+        for note in view.log.notes
+        if note.channel == "http" and isinstance(status := note.data.get("status"), int) and status >= _REFUSED
+    }
+    for frame in broken:
+        answer = next((each for each in errors.get(frame.link, ()) if each.seq > frame.seq), None)
+        if answer is not None:
+            errors[frame.link].remove(answer)
+        elif frame.envelope is None or (frame.link, frame.envelope.exchange) not in refused:
+            text = f"{frame.link}: the server answered nothing to {excerpt(frame.data)}, which is no JSON-RPC message"
+            yield silence.finding(text, (frame,), frame.link)
+
+
+_REFUSED: Final = 400
+"""The least status of HTTP that says no."""
+
+
+def _owed(frame: Frame) -> bool:
+    """Whether broken bytes are owed an answer."""
+    value = frame.message.value
+    if not isinstance(value, dict):
+        return True
+    return "id" in value and "result" not in value and "error" not in value
 
 
 @check(
@@ -114,5 +204,5 @@ def not_json_rpc(view: View) -> Iterator[Finding]:
             yield not_json_rpc.finding(message, anomaly.frames, frame.link)
 
 
-JSONRPC: Final = Registry((unanswered, answered_twice, id_reused, answer_to_nobody, not_json_rpc))
+JSONRPC: Final = Registry((unanswered, answered_twice, id_reused, answer_to_nobody, id_type_changed, not_json_rpc, silence))
 """All checks of this family."""

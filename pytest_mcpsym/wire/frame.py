@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii
 from typing import Final, Literal, NoReturn, cast
 
 __all__ = ["Direction", "Envelope", "Frame", "Kind", "Message", "id_text", "parse", "parse_json"]
@@ -122,11 +123,15 @@ def _members(value: object) -> dict[str, object]:
 
 def id_text(value: object) -> str:
     """Return an id as JSON text, which keeps its type: `5` → `5`, `"5"` → `"5"`, `5.0` → `5.0`."""
-    return json.dumps(value)
+    return encode_basestring_ascii(value) if type(value) is str else json.dumps(value)
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON (RFC 8259 has no such number)")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+"""`json.loads` would make one anew for each message."""
 
 
 def _long_int(text: str) -> object:
@@ -146,7 +151,7 @@ def parse_json(data: bytes) -> object:
     """
     text = data.decode("utf-8")
     try:
-        return cast("object", json.loads(text, parse_constant=_refuse_constant))
+        return cast("object", _DECODER.decode(text) if text[:1] != "\ufeff" else json.loads(text))
     except RecursionError:
         raise ValueError("nested too deeply to parse") from None
     except json.JSONDecodeError:

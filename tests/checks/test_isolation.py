@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_mcpsym.checks import Finding, run
+from pytest_mcpsym.checks import Finding, Registry, run
+from pytest_mcpsym.checks.isolation import credential_shown
 from pytest_mcpsym.wire.frame import Envelope
 from tests.wire.strategies import Telling, raw
 
@@ -126,3 +127,38 @@ def test_a_word_that_was_clean_before_hides_no_credential_after_it() -> None:
         telling.answer(telling.call("weather", 1), text="somewhere")
     telling.answer(telling.call("weather", 2), text=f"somewhere {SECRET} somewhere")
     assert len(crossed(telling)) == 1
+
+
+def shown(telling: Telling) -> list[str]:
+    return [finding.message for finding in run(telling.log, Registry([credential_shown]))]
+
+
+def test_a_credential_in_the_servers_own_standard_error_is_found() -> None:
+    telling = opened("vault")
+    telling.log.note("vault", "stderr", text=f"using {SECRET}")
+    assert shown(telling) == ["vault: standard error shows the link's own authorization"]
+
+
+def test_a_credential_in_a_log_notification_is_found() -> None:
+    telling = opened("vault")
+    telling.notify("vault", "to-client", "message", level="info", data=SECRET)
+    assert shown(telling) == ["vault: a log notification shows the link's own authorization"]
+
+
+def test_a_credential_in_an_error_is_found_with_its_route() -> None:
+    telling = opened("vault")
+    telling.answer(telling.call("vault", 1), "error", message=f"cannot use {SECRET}")
+    (finding,) = run(telling.log, Registry([credential_shown]))
+    assert (finding.message, finding.route) == ("vault: an error shows the link's own authorization", "host > vault")
+
+
+def test_a_credential_in_a_result_of_its_own_link_is_no_finding() -> None:
+    telling = opened("vault")
+    telling.answer(telling.call("vault", 1), text=SECRET)
+    assert shown(telling) == []
+
+
+def test_a_server_may_log_its_session_id() -> None:
+    telling = opened("vault", value=SECRET, name="Mcp-Session-Id")
+    telling.log.note("vault", "stderr", text=f"new session {SECRET}")
+    assert shown(telling) == []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pytest_mcpsym.checks import Finding, run
-from tests.wire.strategies import Telling
+from tests.wire.strategies import Telling, raw
 
 
 def ids(findings: tuple[Finding, ...]) -> list[str]:
@@ -65,10 +67,26 @@ def test_a_second_answer_is_an_error_that_names_all_three_frames() -> None:
     assert finding.message == "weather: the server answered tools/call forecast (id 5) again"
 
 
-def test_an_answer_with_an_id_of_another_type_is_an_answer_to_nobody() -> None:
+@pytest.mark.parametrize(("sent", "came", "shown"), [(5, "5", '"5"'), ("5", 5, "5"), (5, 5.0, "5.0"), ("a", None, None)])
+def test_an_id_that_comes_back_with_another_type_names_the_request_it_meant(
+    sent: object, came: object, shown: str | None
+) -> None:
     telling = Telling()
-    telling.answer(telling.call("weather", 5), ident="5")
-    assert ids(run(telling.log)) == ["jsonrpc:unanswered", "jsonrpc:answer-to-nobody"]
+    request = telling.call("weather", sent)
+    telling.answer(request, ident="b" if came is None else came)
+    found = next(finding for finding in run(telling.log) if finding.check != "jsonrpc:unanswered")
+    if shown is None:
+        assert found.check == "jsonrpc:answer-to-nobody"
+        return
+    assert found.message == f"weather: the server answered tools/call tool (id {json.dumps(sent)}) with the id {shown}"
+    assert (found.check, found.frames, found.route) == ("jsonrpc:id-type-changed", (0, 1), "host > weather")
+
+
+def test_an_id_of_another_type_that_was_answered_before_is_not_meant() -> None:
+    telling = Telling()
+    telling.answer(telling.call("weather", 5))
+    telling.frame("weather", "to-client", raw(id="5", result={}))
+    assert ids(run(telling.log)) == ["jsonrpc:answer-to-nobody"]
 
 
 def test_an_id_reused_in_flight_is_an_error() -> None:
@@ -109,7 +127,7 @@ def test_an_excerpt_is_escaped_and_at_most_eighty_bytes() -> None:
 def test_what_the_host_sent_is_not_judged_as_bytes_of_the_server() -> None:
     telling = Telling()
     telling.frame("weather", "to-server", b"garbage on purpose")
-    assert run(telling.log) == ()
+    assert ids(run(telling.log)) == ["jsonrpc:silence"]
 
 
 def test_a_hostile_method_name_is_shown_harmless_and_short() -> None:
@@ -139,3 +157,51 @@ def test_a_server_request_after_the_host_began_to_close_is_no_finding() -> None:
     telling.request("e", "to-client", 0, "roots/list")
     telling.log.note("e", "close", by="host")
     assert run(telling.log) == ()
+
+
+BROKEN = [b"garbage", b"[]", b'{"id":1,"method":"ping"}', b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}']
+
+
+@pytest.mark.parametrize("data", BROKEN)
+def test_broken_bytes_that_no_error_answers_are_a_warning(data: bytes) -> None:
+    telling = Telling()
+    telling.frame("weather", "to-server", data)
+    (finding,) = run(telling.log)
+    assert (finding.check, finding.severity, finding.frames) == ("jsonrpc:silence", "warning", (0,))
+
+
+@pytest.mark.parametrize("data", BROKEN)
+def test_broken_bytes_that_an_error_answers_are_no_finding(data: bytes) -> None:
+    telling = Telling()
+    telling.frame("weather", "to-server", data)
+    telling.frame("weather", "to-client", raw(id=None, error={"code": -32600, "message": "no"}))
+    assert run(telling.log) == ()
+
+
+def test_one_error_answers_one_broken_message() -> None:
+    telling = Telling()
+    telling.frame("weather", "to-server", b"one")
+    telling.frame("weather", "to-server", b"two")
+    telling.frame("weather", "to-client", raw(id=None, error={"code": -32700, "message": "no"}))
+    assert [finding.frames for finding in run(telling.log)] == [(1,)]
+
+
+@pytest.mark.parametrize(("status", "found"), [(400, []), (202, ["jsonrpc:silence"])])
+def test_broken_bytes_that_http_refuses_are_no_finding(status: int, found: list[str]) -> None:
+    telling = Telling()
+    telling.frame("weather", "to-server", b"garbage", stream=3)
+    telling.log.note("weather", "http", exchange=3, event="response", status=status, headers=())
+    assert ids(run(telling.log)) == found
+
+
+@pytest.mark.parametrize("data", [b'{"method":"notifications/x"}', b'{"id":1,"result":{}}'])
+def test_a_broken_notification_or_answer_is_owed_nothing(data: bytes) -> None:
+    telling = Telling()
+    telling.frame("weather", "to-server", data)
+    assert run(telling.log) == ()
+
+
+def test_a_check_of_silence_waits_for_the_end_of_the_log() -> None:
+    telling = Telling()
+    telling.frame("weather", "to-server", b"garbage")
+    assert run(telling.log, closed=False) == ()

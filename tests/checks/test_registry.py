@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, MutableMapping
 
 import pytest
@@ -29,6 +30,24 @@ def test_a_check_that_raises_is_a_finding_and_hides_no_other() -> None:
     found = run(telling.log, Registry([broken, short]))
     assert [finding.check for finding in found] == ["house:broken", "check:crashed", "house:rule"]
     assert found[1].message == "check house:broken crashed: ZeroDivisionError: oh"
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_as_it_was_after_a_log_was_judged(enabled: bool) -> None:
+    seen: list[bool] = []
+
+    @check("house:gc", severity="error", sentence="Nothing.", source="this test")
+    def look(_: View) -> Iterator[Finding]:
+        seen.append(gc.isenabled())
+        return iter(())
+
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        run(WireLog(), Registry([look, broken]))
+        assert (seen, gc.isenabled()) == ([False], enabled)
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 @pytest.mark.parametrize("ident", ["", "rule", "a:b:c", ":b", "a:"])
