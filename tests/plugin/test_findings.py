@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from runpy import run_path
 
@@ -149,10 +148,14 @@ def seen(view: View) -> Iterator[Finding]:
     yield seen.finding("echo: it closed", view.log.frames[-1:], "echo")
 
 
+def only_closing(log: WireLog, _: Registry, *, closed: bool) -> tuple[Finding, ...]:
+    return run_checks(log, Registry([seen]), closed=closed)
+
+
 def test_what_only_closing_shows_is_told_at_teardown(
     example: MakeExample, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "run", partial(run_checks, checks=Registry([seen])))
+    monkeypatch.setattr(views, "run", only_closing)
     run = example("""
 import pytest
 from servers import echo
@@ -269,8 +272,8 @@ def test_an_unmet_line_of_ini_warns_where_its_link_was_on_a_board(example: MakeE
     assert "weather" not in run.text
 
 
-def as_warnings(log: WireLog, *, closed: bool) -> tuple[Finding, ...]:
-    return tuple(replace(each, severity="warning") for each in run_checks(log, closed=closed))
+def as_warnings(log: WireLog, checks: Registry, *, closed: bool) -> tuple[Finding, ...]:
+    return tuple(replace(each, severity="warning") for each in run_checks(log, checks, closed=closed))
 
 
 @pytest.mark.parametrize(
