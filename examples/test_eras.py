@@ -11,7 +11,8 @@ from pytest_mcpsym import link
 @pytest.mark.mcp(era="both")
 def test_the_server_speaks_both_eras(switchboard):
     with switchboard(everything=everything()) as board:
-        assert board.call("everything__add", a=40, b=2).structured_content == {"result": 42}
+        weather = board.call("everything__get-structured-content", location="Chicago").structured_content
+        assert weather["temperature"] == 36
 
 
 @pytest.mark.mcp(era="both")

@@ -17,7 +17,7 @@ def test_a_tool_answers(switchboard):
 
 def test_a_tool_that_fails_answers_with_is_error(switchboard):
     with switchboard(everything=everything()) as board:
-        result = board.call("everything__add", a="one", b=2)
+        result = board.call("everything__get-sum", a="one", b=2)
 
     assert result.is_error
 
@@ -33,14 +33,14 @@ def test_a_long_call_reports_progress(switchboard):
 
 def test_the_sdks_own_client_reads_a_resource(switchboard):
     with switchboard(everything=everything(seed=1)) as board:
-        (content,) = board.client("everything").read_resource("demo://resource/1").contents
+        (content,) = board.client("everything").read_resource("demo://resource/dynamic/text/1").contents
 
     assert content.text.startswith("Resource 1: ")
 
 
 def test_a_resource_that_is_not_there_is_a_json_rpc_error(switchboard):
-    with switchboard(everything=everything()) as board, pytest.raises(MCPError, match="demo://resource/99"):
-        board.client("everything").read_resource("demo://resource/99")
+    with switchboard(everything=everything()) as board, pytest.raises(MCPError, match="demo://resource/static/none"):
+        board.client("everything").read_resource("demo://resource/static/none")
 
 
 def test_what_crossed_the_wire_is_in_the_log(switchboard):

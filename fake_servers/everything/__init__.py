@@ -1,111 +1,213 @@
-"""The everything server: one of each thing that MCP has, after `@modelcontextprotocol/server-everything`.
+"""The everything server: one of each thing that MCP has, `@modelcontextprotocol/server-everything` on the wire.
 
-See README.md beside this file. Pinned by `tests/fakes/test_everything.py`.
+See README.md beside this file. Pinned by `tests/fakes/test_everything.py`; that it is the reference on the wire, by
+`tests/peers/test_parity_everything.py`.
 """
 
 from __future__ import annotations
 
-import warnings
-from typing import Annotated
+from collections.abc import Mapping
+from functools import partial
 
-import anyio
-from mcp.server.mcpserver import Context, MCPServer
-from mcp.shared.exceptions import MCPDeprecationWarning
-from mcp_types import LoggingLevel
-from pydantic import Field
+from mcp import MCPError
+from mcp.server.context import CallNext, HandlerResult
+from mcp.server.lowlevel.server import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    CallToolRequestParams,
+    CompleteRequestParams,
+    EmptyResult,
+    GetPromptRequestParams,
+    ListPromptsResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    PromptReference,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    Resource,
+    SetLevelRequestParams,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
+)
+from pydantic import ValidationError
 
 from ..data import seeded  # noqa: TID252 - the package is also loaded under an alias
+from .arguments import fitted
+from .asking import ASKING, URL_ELICITATION_REQUIRED, Unanswered
+from .documents import INSTRUCTIONS
+from .plain import DOING, Call, Failed, text
+from .prompts import PROMPTS, completion, messages
+from .resources import STATIC, TEMPLATES, read
+from .session import Context, Run, is_modern, log, running, session_of
+from .ticking import ticking
+from .tools import TOOLS, offered
 
-__all__ = ["RESOURCES", "everything"]
+__all__ = ["INTERVAL", "Everything", "everything"]
 
-RESOURCES = 10
-"""How many `demo://resource/N` there are, from 1."""
+INTERVAL = 5.0
+"""Seconds from one simulated message to the next, as in the reference."""
+
+_TEXTS = 10
+"""How many made-up texts there are; the resources, of which there is no end, have them in turn."""
 
 
-def everything(*, seed: int = 0) -> MCPServer:
+def everything(
+    *, seed: int = 0, env: Mapping[str, str] | None = None, interval: float = INTERVAL, quirks: bool = False
+) -> Everything:
     """Return an everything server.
 
     Args:
-        seed: Seed of the resources' text.
+        seed: Seed of the resources' text and of the simulated messages.
+        env: The environment that `get-env` shows; in process none of the test's own.
+        interval: Seconds from one simulated log message or update to the next.
+        quirks: Do as the reference does where it breaks the specification: see README.md.
 
     Raises:
         MissingExtra: The extra `fakes` is not installed.
     """
     faker = seeded("everything", seed)
-    texts = [faker.paragraph() for _ in range(RESOURCES)]
-    server = MCPServer(
-        "everything", version="1.0.0", log_level="WARNING", instructions="One of each thing that MCP has, for tests."
-    )
-    _add_tools(server)
-    _add_resources(server, texts)
-    _add_prompts(server)
-    return server
+    texts = [faker.paragraph() for _ in range(_TEXTS)]
+    return Everything(texts, seed=seed, env=dict(env or {}), interval=interval, quirks=quirks)
 
 
-def _add_tools(server: MCPServer) -> None:
-    @server.tool(structured_output=False)
-    async def echo(message: Annotated[str, Field(description="What to say back")]) -> str:
-        """Say the message back."""
-        return f"Echo: {message}"
+class Everything(Server[Run]):
+    """The SDK's low-level server with one of each thing; made by `everything`."""
 
-    @server.tool(name="get-sum", structured_output=False)
-    async def get_sum(
-        a: Annotated[float, Field(description="First number")], b: Annotated[float, Field(description="Second number")]
-    ) -> str:
-        """Add two numbers and say the sum in a sentence."""
-        return f"The sum of {_number(a)} and {_number(b)} is {_number(a + b)}."
+    def __init__(self, texts: list[str], *, seed: int, env: Mapping[str, str], interval: float, quirks: bool) -> None:
+        super().__init__(
+            "mcp-servers/everything",
+            title="Everything Reference Server",
+            version="2.0.0",
+            instructions=INSTRUCTIONS,
+            lifespan=partial(running, seed=seed),
+            on_list_tools=self._list_tools,
+            on_list_resources=self._list_resources,
+            on_list_resource_templates=self._list_templates,
+            on_read_resource=self._read,
+            on_list_prompts=self._list_prompts,
+            on_subscribe_resource=self._subscribe,
+            on_unsubscribe_resource=self._unsubscribe,
+        )
+        # Results are plain members: the SDK's models of them would add what the reference leaves out.
+        self.add_request_handler("tools/call", CallToolRequestParams, self._call)
+        self.add_request_handler("prompts/get", GetPromptRequestParams, self._prompt)
+        self.add_request_handler("completion/complete", CompleteRequestParams, self._complete)
+        self.add_request_handler("logging/setLevel", SetLevelRequestParams, self._set_level)
+        self._texts = texts
+        self._env = env
+        self._quirks = quirks
+        self._doing = {**DOING, **ASKING, **ticking(interval, _say_changed)}
+        if quirks:
+            self.middleware.append(_malformed_is_internal)
 
-    @server.tool()
-    async def add(a: int, b: int) -> int:
-        """Add two whole numbers; the sum is structured content."""
-        return a + b
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, object]] | None = None,
+        extensions: dict[str, dict[str, object]] | None = None,
+    ) -> InitializationOptions:
+        """Announce that every list may change, as the reference does."""
+        options = notification_options or NotificationOptions(True, True, True)
+        return super().create_initialization_options(options, experimental_capabilities, extensions)
 
-    @server.tool(name="trigger-long-running-operation", structured_output=False)
-    async def long_running(
-        context: Context,
-        duration: Annotated[float, Field(description="Seconds that it takes", ge=0)] = 10,
-        steps: Annotated[int, Field(description="Steps, each reported as progress", ge=1)] = 5,
-    ) -> str:
-        """Take some time, and report progress after each step."""
-        for step in range(1, steps + 1):
-            await anyio.sleep(duration / steps)
-            await context.report_progress(step, steps)
-        return f"Long running operation completed. Duration: {_number(duration)} seconds, Steps: {steps}."
+    async def _list_tools(self, context: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[row.tool() for row in offered(context.session.client_capabilities).values()])
 
-    @server.tool(name="send-log", structured_output=False)
-    async def send_log(context: Context, message: str, level: LoggingLevel = "info") -> str:
-        """Send one log message to the client."""
-        session = context.request_context.session
-        with warnings.catch_warnings():
-            # The SDK warns because 2026-07-28 deprecates logging; a test that turns warnings into errors has not asked for that.
-            warnings.simplefilter("ignore", MCPDeprecationWarning)
-            sending = session.send_log_message(level, message, related_request_id=context.request_context.request_id)  # pyright: ignore[reportDeprecated] - logging is what this tool is for
-        await sending
-        return f"Logged at {level}."
+    async def _list_resources(self, context: Context, _params: PaginatedRequestParams | None) -> ListResourcesResult:
+        made = [
+            Resource(uri=uri, name=uri.removeprefix("demo://resource/session/"), mime_type="application/gzip")
+            for uri in session_of(context).made
+        ]
+        return ListResourcesResult(resources=[*STATIC, *made])
+
+    async def _list_templates(self, _context: Context, _params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
+        return ListResourceTemplatesResult(resource_templates=TEMPLATES)
+
+    async def _list_prompts(self, _context: Context, _params: PaginatedRequestParams | None) -> ListPromptsResult:
+        return ListPromptsResult(prompts=PROMPTS)
+
+    async def _read(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        found = {"contents": [read(params.uri, self._texts, session_of(context).made)]}
+        return ReadResourceResult.model_validate(found, by_name=False)
+
+    async def _prompt(self, context: Context, params: GetPromptRequestParams) -> dict[str, object]:
+        return _result(context, {"messages": messages(params.name, params.arguments or {}, self._texts)})
+
+    async def _complete(self, context: Context, params: CompleteRequestParams) -> dict[str, object]:
+        name = params.ref.name if isinstance(params.ref, PromptReference) else params.ref.uri
+        settled = params.context.arguments if params.context is not None else None
+        done = completion(name, params.ref.type, params.argument.name, params.argument.value, settled)
+        return _result(context, done)
+
+    async def _subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
+        await log(context, "info", f"Subscribed: {params.uri}")
+        session_of(context).subscribed[params.uri] = None
+        return EmptyResult()
+
+    async def _unsubscribe(self, context: Context, params: UnsubscribeRequestParams) -> EmptyResult:
+        await log(context, "info", f"No longer subscribed: {params.uri}")
+        session_of(context).subscribed.pop(params.uri, None)
+        return EmptyResult()
+
+    async def _set_level(self, context: Context, params: SetLevelRequestParams) -> EmptyResult:
+        session_of(context).level = params.level
+        return EmptyResult()
+
+    async def _call(self, context: Context, params: CallToolRequestParams) -> HandlerResult:
+        if params.task is not None:
+            code = INVALID_PARAMS if self._quirks else METHOD_NOT_FOUND
+            raise MCPError(code, f"the tool {params.name} does not run as a task")
+        tool = offered(context.session.client_capabilities).get(params.name)
+        if tool is None:
+            said = _missing(params.name)
+            if self._quirks:
+                return _result(context, _failed(f"MCP error {INVALID_PARAMS}: {said}"))
+            raise MCPError(INVALID_PARAMS, said)
+        arguments = fitted(tool.takes, params.arguments or {})
+        if isinstance(arguments, list):
+            wrong = "\n".join(arguments)
+            said = f"MCP error {INVALID_PARAMS}: Input validation error: Invalid arguments for tool {tool.name}: {wrong}"
+            return _result(context, _failed(said))
+        call = Call(arguments, context, session_of(context), self._texts, self._env)
+        try:
+            return _result(context, await self._doing[tool.name](call))
+        except Unanswered as asked:
+            return asked.result
+        except Failed as error:
+            return _result(context, _failed(str(error)))
+        except MCPError as error:
+            if error.error.code == URL_ELICITATION_REQUIRED:
+                raise
+            return _result(context, _failed(f"MCP error {error.error.code}: {error.error.message}"))
 
 
-def _add_resources(server: MCPServer, texts: list[str]) -> None:
-    def add(number: int, text: str) -> None:
-        @server.resource(f"demo://resource/{number}", name=f"Resource {number}", mime_type="text/plain")
-        def read() -> str:
-            return f"Resource {number}: {text}"
-
-    for number, text in enumerate(texts, 1):
-        add(number, text)
+async def _say_changed(call: Call) -> None:
+    for uri in list(call.session.subscribed):
+        await call.context.session.send_resource_updated(uri)
 
 
-def _add_prompts(server: MCPServer) -> None:
-    @server.prompt(name="simple-prompt")
-    def simple() -> str:
-        """A prompt without arguments."""
-        return "This is a simple prompt without arguments."
-
-    @server.prompt(name="args-prompt")
-    def weather(city: str, state: str = "") -> str:
-        """A prompt with two arguments, of which one is optional."""
-        return f"What's the weather in {city}{', ' + state if state else ''}?"
+async def _malformed_is_internal(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """Blame the server for parameters that do not fit, as the reference does."""
+    try:
+        return await call_next(ctx)
+    except ValidationError as error:
+        raise MCPError(INTERNAL_ERROR, f"the parameters do not fit: {error.error_count()} error(s)") from None
 
 
-def _number(value: float) -> str:
-    """A number without a fraction where there is none, as JavaScript would write it."""
-    return str(int(value)) if value.is_integer() and abs(value) < 1e21 else str(value)
+def _result(context: Context, result: dict[str, object]) -> dict[str, object]:
+    return {"resultType": "complete", **result} if is_modern(context) else result
+
+
+def _missing(name: str) -> str:
+    if name in TOOLS:
+        return f"Tool {name} not found: the client has not announced what it needs"
+    return f"Tool {name} not found"
+
+
+def _failed(said: str) -> dict[str, object]:
+    return {"content": [text(said)], "isError": True}

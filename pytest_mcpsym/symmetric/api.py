@@ -160,7 +160,7 @@ class Peer:
         return [each for page in pages for each in page.resource_templates]
 
     async def read_resource(self, uri: str, *, timeout: float | None = None) -> ReadResourceResult:
-        """Read a resource, for example `everything+demo://resource/1`."""
+        """Read a resource, for example `everything+demo://resource/dynamic/text/1`."""
         return await self._ask("resources/read", {"uri": uri}, ReadResourceResult, timeout=timeout)
 
     async def list_prompts(self) -> list[Prompt]:

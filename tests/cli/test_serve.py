@@ -15,6 +15,7 @@ import pytest
 
 from pytest_mcpsym import Switchboard
 
+CHICAGO = {"temperature": 36, "conditions": "Light rain / drizzle", "humidity": 82}
 SERVE = [sys.executable, "-m", "pytest_mcpsym", "serve"]
 
 
@@ -27,7 +28,7 @@ def ran(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
 @pytest.mark.mcp(era="both")
 def test_a_fake_serves_on_stdio(switchboard: Switchboard) -> None:
     with switchboard(peer=shlex.join([*SERVE, "everything", "--seed", "3"])) as board:
-        assert board.call("peer__add", a=1, b=2).structured_content == {"result": 3}
+        assert board.call("peer__get-structured-content", location="Chicago").structured_content == CHICAGO
 
 
 @pytest.mark.mcp(era="both")
@@ -39,7 +40,7 @@ def test_a_fake_serves_over_http_and_a_signal_ends_it(switchboard: Switchboard, 
             url = re.search(r"http://\S+", process.stderr.readline())
             assert url is not None
             with switchboard(peer=url[0]) as board:
-                assert board.call("peer__add", a=1, b=2).structured_content == {"result": 3}
+                assert board.call("peer__get-structured-content", location="Chicago").structured_content == CHICAGO
             process.send_signal(number)
             assert process.wait(timeout=20) == 128 + number
         finally:

@@ -70,7 +70,7 @@ async def test_it_reaches_a_modern_server_through_the_board(switchboard: Switchb
 async def test_it_makes_the_calls_that_the_model_asks_for_and_tells_them_as_steps(switchboard: Switchboard, era: Era) -> None:
     async with switchboard(agent=agent(), everything=everything(), era=era) as board:
         board.model.when("greet and count").calls("everything__echo", {"message": "hi"}).calls(
-            "everything__add", {"a": 1, "b": 2}
+            "everything__get-sum", {"a": 1, "b": 2}
         )
         board.model.when("Echo: hi").reply("greeted and counted")
         result = await board.call("agent__run", task="greet and count")
@@ -78,7 +78,7 @@ async def test_it_makes_the_calls_that_the_model_asks_for_and_tells_them_as_step
         "text": "greeted and counted",
         "steps": [
             {"tool": "everything__echo", "arguments": {"message": "hi"}, "result": "Echo: hi"},
-            {"tool": "everything__add", "arguments": {"a": 1, "b": 2}, "result": "3"},
+            {"tool": "everything__get-sum", "arguments": {"a": 1, "b": 2}, "result": "The sum of 1 and 2 is 3."},
         ],
     }
     assert board.routes == "host > agent > everything x2"
@@ -107,7 +107,7 @@ async def test_the_model_is_told_the_results_and_the_tools_again(switchboard: Sw
 @both_eras
 async def test_a_tool_that_fails_or_is_refused_goes_back_to_the_model(switchboard: Switchboard, era: Era) -> None:
     async with switchboard(agent=agent(), everything=everything(), era=era) as board:
-        board.model.when("try").calls("everything__add", {"a": 1}).calls("nobody__here")
+        board.model.when("try").calls("everything__get-sum", {"a": 1}).calls("nobody__here")
         board.model.when("unknown tool 'nobody__here'").reply("neither works")
         result = await board.call("agent__run", task="try")
         (block, other) = board.model.requests[-1].params.messages[-1].content_as_list
@@ -147,10 +147,10 @@ async def test_each_call_is_told_as_progress(switchboard: Switchboard, era: Era)
 
     async with switchboard(agent=agent(max_steps=5), everything=everything(), era=era) as board:
         board.model.when("twice").calls("everything__echo", {"message": "a"})
-        board.model.when("Echo: a").calls("everything__add", {"a": 1, "b": 1})
-        board.model.when("2").reply("done")
+        board.model.when("Echo: a").calls("everything__get-sum", {"a": 1, "b": 1})
+        board.model.when("is 2").reply("done")
         await board.options(progress=hear).call("agent__run", task="twice")
-    assert heard == [(1, 5, "everything__echo"), (2, 5, "everything__add")]
+    assert heard == [(1, 5, "everything__echo"), (2, 5, "everything__get-sum")]
 
 
 async def test_a_client_without_the_extension_is_told_so() -> None:

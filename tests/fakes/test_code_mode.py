@@ -44,19 +44,21 @@ async def test_results_flow_from_call_to_call(switchboard: Switchboard) -> None:
 
 async def test_structured_content_is_the_value_where_there_is_some(switchboard: Switchboard) -> None:
     async with switchboard(code=code_mode(), everything=everything()) as board:
-        assert await run(board, "everything__add(a=40, b=2)") == (False, '{"result": 42}')
-        assert await run(board, "everything__add(a=40, b=2)['result'] + 1") == (False, "43")
+        assert await run(board, WEATHER) == (False, CHICAGO)
+        assert await run(board, f"{WEATHER}['humidity'] + 1") == (False, "83")
 
 
 async def test_a_program_that_is_refused_calls_nothing(switchboard: Switchboard) -> None:
     async with switchboard(code=code_mode(), everything=everything()) as board:
         failed, why = await run(board, "everything__echo(message='hi')\nopen('/etc/passwd')")
     assert failed
-    assert "line 2: Name `open` used when not defined (granted: everything__add, " in why
+    assert "line 2: Name `open` used when not defined (granted: everything__echo, " in why
     assert board.routes == "host > code"
 
 
-FAILS = "everything__add(a=json.loads('[]'), b=1)"
+WEATHER = "everything__get_structured_content(location='Chicago')"
+CHICAGO = '{"temperature": 36, "conditions": "Light rain / drizzle", "humidity": 82}'
+FAILS = "everything__get_sum(a=json.loads('[]'), b=1)"
 """The type checker cannot tell what is added to 1; the server can."""
 
 
@@ -64,7 +66,7 @@ async def test_a_tool_that_fails_ends_the_program(switchboard: Switchboard) -> N
     async with switchboard(code=code_mode(), everything=everything()) as board:
         failed, why = await run(board, f"import json\n{FAILS}\neverything__echo(message='never')")
     assert failed
-    assert "line 2: RuntimeError: everything__add failed: " in why
+    assert "line 2: RuntimeError: everything__get-sum failed: " in why
     assert board.routes == "host > code > everything"
 
 
@@ -99,9 +101,9 @@ async def test_calls_that_are_gathered_are_open_together(switchboard: Switchboar
 
 async def test_what_is_printed_is_in_the_structured_content(switchboard: Switchboard) -> None:
     async with switchboard(code=code_mode(), everything=everything()) as board:
-        ended = await board.call("code__run", program="print('so far')\neverything__add(a=1, b=2)")
+        ended = await board.call("code__run", program="print('so far')\neverything__get_sum(a=1, b=2)")
         failed = await board.call("code__run", program="print('so far')\n1 / 0")
-    assert ended.structured_content == {"value": {"result": 3}, "printed": "so far\n"}
+    assert ended.structured_content == {"value": "The sum of 1 and 2 is 3.", "printed": "so far\n"}
     assert (failed.is_error, failed.structured_content) == (True, {"printed": "so far\n"})
 
 
@@ -114,13 +116,16 @@ async def test_a_program_may_run_a_program(switchboard: Switchboard) -> None:
 
 
 async def test_the_functions_can_be_asked_for(switchboard: Switchboard) -> None:
-    async with switchboard(code=link(code_mode(), grants=["everything__add"]), everything=everything()) as board:
+    async with switchboard(
+        code=link(code_mode(), grants=["everything__get-structured-content"]), everything=everything()
+    ) as board:
         (block,) = (await board.call("code__stubs")).content
     assert isinstance(block, TextContent)
     assert block.text.splitlines()[-3:] == [
-        "everything__add_answer = TypedDict('everything__add_answer', {'result': int})",
-        "# Add two whole numbers; the sum is structured content.",
-        "async def everything__add(*, a: int, b: int) -> everything__add_answer: ...",
+        "everything__get_structured_content_answer = "
+        "TypedDict('everything__get_structured_content_answer', {'temperature': float, 'conditions': str, 'humidity': float})",
+        "# Tell the weather as structured content, with a schema to check it by.",
+        "async def everything__get_structured_content(*, location: Literal['New York', 'Chicago', 'Los Angeles']) -> everything__get_structured_content_answer: ...",
     ]
 
 

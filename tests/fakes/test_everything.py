@@ -9,7 +9,8 @@ from mcp import MCPError
 from mcp_types import CallToolResult, TextContent, TextResourceContents
 
 from fake_servers import everything
-from fake_servers.everything import RESOURCES
+from fake_servers.everything.documents import DOCUMENTS
+from fake_servers.everything.tools import TOOLS
 from pytest_mcpsym import AsyncBoard, Switchboard, link
 from pytest_mcpsym.switchboard.target import Era, Transport
 
@@ -42,7 +43,7 @@ def text(result: CallToolResult) -> str:
 
 
 async def read(board: AsyncBoard, number: int) -> str:
-    (content,) = (await board.client("everything").read_resource(f"demo://resource/{number}")).contents
+    (content,) = (await board.client("everything").read_resource(f"demo://resource/dynamic/text/{number}")).contents
     assert isinstance(content, TextResourceContents)
     return content.text
 
@@ -50,17 +51,11 @@ async def read(board: AsyncBoard, number: int) -> str:
 async def test_it_says_who_it_is(board: AsyncBoard) -> None:
     info = board.client("everything").server_info
     assert info is not None
-    assert (info.name, info.version) == ("everything", "1.0.0")
+    assert (info.name, info.version) == ("mcp-servers/everything", "2.0.0")
 
 
 async def test_it_lists_its_tools_in_one_order(board: AsyncBoard) -> None:
-    assert [tool.name.removeprefix("everything__") for tool in await board.tools()] == [
-        "echo",
-        "get-sum",
-        "add",
-        "trigger-long-running-operation",
-        "send-log",
-    ]
+    assert [tool.name.removeprefix("everything__") for tool in await board.tools()] == list(TOOLS)
 
 
 async def test_every_tool_and_every_parameter_of_the_reference_tools_is_described(board: AsyncBoard) -> None:
@@ -89,17 +84,17 @@ async def test_get_sum_says_numbers_without_an_empty_fraction(board: AsyncBoard,
     assert text(await board.call("everything__get-sum", a=a, b=b)) == said
 
 
-async def test_add_answers_with_structured_content_that_its_output_schema_allows(board: AsyncBoard) -> None:
-    result = await board.call("everything__add", a=40, b=2)
-    assert result.structured_content == {"result": 42}
-    (tool,) = [tool for tool in await board.tools() if tool.name == "everything__add"]
+async def test_the_weather_is_structured_content_that_its_output_schema_allows(board: AsyncBoard) -> None:
+    result = await board.call("everything__get-structured-content", location="Chicago")
+    assert result.structured_content == {"temperature": 36, "conditions": "Light rain / drizzle", "humidity": 82}
+    (tool,) = [tool for tool in await board.tools() if tool.name == "everything__get-structured-content"]
     assert tool.output_schema is not None
-    assert tool.output_schema["properties"]["result"]["type"] == "integer"
+    assert tool.output_schema["required"] == list(result.structured_content)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"a": "one", "b": 2}], ids=["missing", "wrong-type"])
 async def test_arguments_that_do_not_fit_are_an_error_result(board: AsyncBoard, arguments: dict[str, object]) -> None:
-    assert (await board.call("everything__add", arguments)).is_error
+    assert (await board.call("everything__get-sum", arguments)).is_error
 
 
 async def test_a_tool_that_is_not_there_is_an_error_that_names_it(board: AsyncBoard) -> None:
@@ -122,29 +117,25 @@ async def test_the_long_operation_reports_each_step(board: AsyncBoard) -> None:
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-@pytest.mark.parametrize("arguments", [{"duration": -1}, {"steps": 0}])
-async def test_the_long_operation_takes_no_impossible_length(board: AsyncBoard, arguments: dict[str, object]) -> None:
-    assert (await board.call("everything__trigger-long-running-operation", arguments)).is_error
-
-
-async def test_send_log_sends_one_message_to_a_client_that_asks_for_it(board: AsyncBoard, era: Era) -> None:
+async def test_a_made_up_log_message_comes_at_once_to_a_client_that_asks_for_it(board: AsyncBoard, era: Era) -> None:
     meta = {"io.modelcontextprotocol/logLevel": "debug"} if era == "modern" else None
-    await board.options(meta=meta).call("everything__send-log", message="disk is full", level="warning")
+    await board.options(meta=meta).call("everything__toggle-simulated-logging")
+    await board.options(meta=meta).call("everything__echo", message="more")
     (sent,) = [frame.message.params for frame in board.log.frames if frame.message.method == "notifications/message"]
-    assert (sent["level"], sent["data"]) == ("warning", "disk is full")
+    assert sent["data"] == f"A made-up message, {sent['level']}"
 
 
 async def test_it_lists_its_resources(board: AsyncBoard) -> None:
     listed = (await board.client("everything").list_resources()).resources
-    assert [str(resource.uri) for resource in listed] == [f"demo://resource/{number}" for number in range(1, RESOURCES + 1)]
+    assert [str(resource.uri) for resource in listed] == [f"demo://resource/static/document/{name}" for name in DOCUMENTS]
 
 
 async def test_a_resource_begins_with_its_number(board: AsyncBoard) -> None:
-    assert (await read(board, RESOURCES)).startswith(f"Resource {RESOURCES}: ")
+    assert (await read(board, 12)).startswith("Resource 12: ")
 
 
 async def test_a_resource_that_is_not_there_is_an_error_that_names_it(board: AsyncBoard) -> None:
-    with pytest.raises(MCPError, match="demo://resource/0"):
+    with pytest.raises(MCPError, match="demo://resource/dynamic/text/0"):
         await read(board, 0)
 
 
@@ -170,7 +161,7 @@ async def test_a_prompt_takes_arguments(board: AsyncBoard, arguments: dict[str, 
 async def test_the_same_seed_gives_the_same_data_and_another_seed_other_data(switchboard: Switchboard) -> None:
     async with switchboard(one=everything(seed=1), same=everything(seed=1), other=everything(seed=2)) as board:
         read = [
-            (await board.client(name).read_resource("demo://resource/3")).contents[0].model_dump_json()
+            (await board.client(name).read_resource("demo://resource/dynamic/text/3")).contents[0].model_dump_json()
             for name in ("one", "same", "other")
         ]
     assert read[0] == read[1] != read[2]
@@ -181,6 +172,6 @@ async def test_two_runs_leave_the_same_log(switchboard: Switchboard, era: Era, t
     for _ in range(2):
         async with switchboard(everything=link(everything(), era=era, transport=transport)) as board:
             await board.call("everything__get-sum", a=1, b=2)
-            await board.client("everything").read_resource("demo://resource/1")
+            await board.client("everything").read_resource("demo://resource/dynamic/text/1")
         transcripts.append(board.transcript())
     assert transcripts[0] == transcripts[1]

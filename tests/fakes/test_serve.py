@@ -12,12 +12,14 @@ from contextlib import contextmanager
 import anyio
 import pytest
 
+from fake_servers.everything.tools import TOOLS
 from pytest_mcpsym import LinkError, Switchboard
 
 pytestmark = pytest.mark.anyio
 
+CHICAGO = {"temperature": 36, "conditions": "Light rain / drizzle", "humidity": 82}
 FAKES = {
-    "everything": ["echo", "get-sum", "add", "trigger-long-running-operation", "send-log"],
+    "everything": list(TOOLS),
     "agent": ["run"],
     "code_mode": ["run", "stubs"],
     "sequential_thinking": ["sequentialthinking"],
@@ -77,14 +79,17 @@ async def test_a_fake_serves_over_http(switchboard: Switchboard) -> None:
         with anyio.fail_after(30):
             url = await address(process)
         async with switchboard(peer=f"{url}/mcp") as board:
-            assert (await board.call("peer__add", a=1, b=2)).structured_content == {"result": 3}
+            assert (await board.call("peer__get-structured-content", location="Chicago")).structured_content == CHICAGO
 
 
 def test_a_wrong_option_is_explained() -> None:
     ran = subprocess.run(
         command("fake_servers.everything", "--port", "1"), capture_output=True, text=True, timeout=60, check=False
     )
-    assert (ran.returncode, ran.stderr.splitlines()[0]) == (2, "usage: python -m fake_servers.everything [-h] [--http PORT]")
+    assert (ran.returncode, ran.stderr.splitlines()[0]) == (
+        2,
+        "usage: python -m fake_servers.everything [-h] [--http PORT] [--quirks]",
+    )
 
 
 @pytest.mark.mcp(expect=["jsonrpc:unanswered"])

@@ -33,7 +33,7 @@ def test_without_a_package_of_that_name_they_are_the_same_objects(tmp_path: Path
 
 def test_both_packages_can_be_used_side_by_side(shadowed: Path) -> None:
     code = "from fake_servers import everything as mine; from pytest_mcpsym.fakes import everything; print(mine, everything().name)"
-    assert run(shadowed, code) == "mine everything"
+    assert run(shadowed, code) == "mine mcp-servers/everything"
 
 
 @pytest.mark.parametrize("name", pytest_mcpsym.fakes.__all__)
@@ -43,7 +43,7 @@ def test_every_fake_is_reached(shadowed: Path, name: str) -> None:
 
 def test_a_module_of_that_name_shadows_too(tmp_path: Path) -> None:
     (tmp_path / "fake_servers.py").write_text("everything = 'mine'\n", encoding="utf-8")
-    assert run(tmp_path, "from pytest_mcpsym.fakes import everything; print(everything().name)") == "everything"
+    assert run(tmp_path, "from pytest_mcpsym.fakes import everything; print(everything().name)") == "mcp-servers/everything"
 
 
 def test_ours_is_loaded_once(shadowed: Path) -> None:
