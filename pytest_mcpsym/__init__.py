@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from pytest_mcpsym.errors import LinkNameError as LinkNameError
     from pytest_mcpsym.errors import LoopError as LoopError
     from pytest_mcpsym.errors import McpsymError as McpsymError
+    from pytest_mcpsym.errors import ReplayError as ReplayError
     from pytest_mcpsym.errors import TargetError as TargetError
     from pytest_mcpsym.errors import UsageError as UsageError
+    from pytest_mcpsym.plugin import RecordedFixture as RecordedFixture
     from pytest_mcpsym.plugin import Switchboard as Switchboard
+    from pytest_mcpsym.replay.tapes import Recorded as Recorded
     from pytest_mcpsym.switchboard.board import AsyncBoard as AsyncBoard
     from pytest_mcpsym.switchboard.board import Board as Board
     from pytest_mcpsym.switchboard.opener import Opener as Opener
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_mcpsym.switchboard.target import link as link
     from pytest_mcpsym.wire.frame import Frame as Frame
     from pytest_mcpsym.wire.log import WireLog as WireLog
+    from pytest_mcpsym.wire.redact import Rules as Rules
     from pytest_mcpsym.wire.route import Hop as Hop
     from pytest_mcpsym.wire.route import Routes as Routes
 
@@ -43,7 +47,11 @@ __all__ = [
     "LoopError",
     "McpsymError",
     "Opener",
+    "Recorded",
+    "RecordedFixture",
+    "ReplayError",
     "Routes",
+    "Rules",
     "Switchboard",
     "TargetError",
     "UsageError",
@@ -61,15 +69,18 @@ if not TYPE_CHECKING:
             "LinkNameError",
             "LoopError",
             "McpsymError",
+            "ReplayError",
             "TargetError",
             "UsageError",
         ),
-        "plugin": ("Switchboard",),
+        "plugin": ("RecordedFixture", "Switchboard"),
+        "replay.tapes": ("Recorded",),
         "switchboard.board": ("AsyncBoard", "Board"),
         "switchboard.opener": ("Opener",),
         "switchboard.target": ("LinkSpec", "link"),
         "wire.frame": ("Frame",),
         "wire.log": ("WireLog",),
+        "wire.redact": ("Rules",),
         "wire.route": ("Hop", "Routes"),
     }
     _MODULES = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}

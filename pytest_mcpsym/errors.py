@@ -8,6 +8,7 @@
     ├── LinkError             a link that failed, with the link's name and a machine-readable reason
     │   └── AnswerTimeout     a request that was not answered in time (also a `TimeoutError`)
     ├── FindingsError         unexpected findings at the end of a test
+    ├── ReplayError           a test asked a recording for what it does not hold, or left some of it unasked for
     └── UnexpectedPrompt      the model was asked what the test gave it no answer to
 
 Pinned by `tests/test_errors.py`.
@@ -25,6 +26,7 @@ __all__ = [
     "LinkNameError",
     "LoopError",
     "McpsymError",
+    "ReplayError",
     "TargetError",
     "UnexpectedPrompt",
     "UsageError",
@@ -91,6 +93,10 @@ class AnswerTimeout(LinkError, TimeoutError):
 
 class FindingsError(McpsymError):
     """Unexpected findings at the end of a test or, outside pytest, at the close of a board."""
+
+
+class ReplayError(McpsymError):
+    """A test asked a recording for what it does not hold, or left some of it unasked for."""
 
 
 class UnexpectedPrompt(McpsymError):

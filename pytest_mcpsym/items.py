@@ -14,9 +14,10 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_mcpsym.checks import Finding
+    from pytest_mcpsym.replay.tapes import Tapes
     from pytest_mcpsym.switchboard.views import Views
 
-__all__ = ["LOOP_PARAMETERS", "NAMES", "STATE", "ItemState", "name_of", "own_stem_of", "stem_of"]
+__all__ = ["LOOP_PARAMETERS", "NAMES", "STATE", "ItemState", "name_of", "own_stem_of", "recording_stem", "stem_of", "test_id"]
 
 LOOP_PARAMETERS: Final = ("anyio_backend", "event_loop_policy", "_asyncio_loop_factory")
 """Fixtures of anyio and pytest-asyncio whose parameters choose an event loop."""
@@ -34,6 +35,10 @@ class ItemState:
         failed: Whether a phase failed or was skipped, so that findings mask nothing.
         shown: Whether a report shows the routes already.
         trace: Where the transcript was written.
+        tapes: The recordings of the test, once it asked for a board.
+        unclean: Whether a phase failed or was expected to, so that what was recorded is put aside.
+        skipped: Whether a phase was skipped or interrupted, so that what was recorded is dropped.
+        kept: What became of each recording, by the path that is shown: `recorded`, `re-recorded`, `new`, `played`, `unplayed`.
     """
 
     boards: list[Views] = field(default_factory=list["Views"])
@@ -43,6 +48,10 @@ class ItemState:
     failed: bool = False
     shown: bool = False
     trace: Path | None = None
+    tapes: Tapes | None = None
+    unclean: bool = False
+    skipped: bool = False
+    kept: dict[str, str] = field(default_factory=dict[str, str])
 
 
 STATE: Final = pytest.StashKey[ItemState]()
@@ -75,6 +84,18 @@ def stem_of(item: pytest.Item) -> str:
     from pytest_mcpsym.naming import file_stem
 
     return file_stem(name_of(item), others=item.config.stash[NAMES].get(item.path, ()))
+
+
+def recording_stem(item: pytest.Item, link: str) -> str:
+    """Return the name, without `.jsonl`, of a link's recording."""
+    from pytest_mcpsym.naming import file_stem
+
+    return f"{stem_of(item)}.{file_stem(link)}"
+
+
+def test_id(item: pytest.Item) -> str:
+    """Return the id of a test without parameters that only choose an event loop: `tests/test_trip.py::TestTrip.test_plan[oslo]`."""
+    return f"{item.nodeid.partition('::')[0]}::{name_of(item)}"
 
 
 def own_stem_of(item: pytest.Item) -> str:

@@ -5,6 +5,7 @@ Every wrong value is one line that says what to write. Pinned by `tests/plugin/t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
@@ -24,6 +25,8 @@ __all__ = [
     "expected_by_ini",
     "fail_on",
     "limit",
+    "mode",
+    "redaction",
     "seconds",
     "trace",
 ]
@@ -31,6 +34,7 @@ __all__ = [
 ERAS: Final = ("handshake", "modern", "both")
 TRACES: Final = ("off", "on", "retain-on-failure")
 FAIL_ON: Final = ("error", "warning", "never")
+MODES: Final = ("replay", "record", "rerecord", "live")
 TIMEOUTS: Final = ("mcp_open_timeout", "mcp_call_timeout")
 MARKER: Final = (
     "mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=...): findings that this test expects, as patterns such as "
@@ -39,6 +43,14 @@ MARKER: Final = (
 )
 LIMITS: Final = ("max_hops", "max_calls")
 KEYWORDS: Final = ("expect", "checks", "era", *LIMITS)
+
+
+_MODE_HELP: Final = {
+    "replay": "Replay recorded links and refuse what was not recorded (the default).",
+    "record": "Record the links that have no recording yet; the others are replayed.",
+    "rerecord": "Record the links of the selected tests anew, and delete what became obsolete.",
+    "live": "Use the real servers and record nothing.",
+}
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -65,6 +77,17 @@ def add_options(parser: pytest.Parser) -> None:
         "Default: ini mcp_checks, else all.",
     )
     parser.addini("mcp_checks", "checks that run, one pattern a line: FAMILY:RULE or -FAMILY:RULE, with *", "linelist")
+    for mode_, text in _MODE_HELP.items():
+        group.addoption(f"--mcp-{mode_}", dest="mcpsym_modes", action="append_const", const=mode_, help=text)
+    group.addoption(
+        "--mcp-record-in-ci",
+        dest="mcpsym_record_in_ci",
+        action="store_true",
+        help="Allow recording where the environment variable CI is set.",
+    )
+    parser.addini("mcp_mode", "what becomes of recorded(...) links: replay, record, rerecord or live", default="replay")
+    parser.addini("mcp_redact_headers", "more HTTP headers that hold secrets", "args")
+    parser.addini("mcp_redact_fields", "more names of JSON members and query parameters that hold secrets", "args")
     parser.addini("mcp_era", "protocol era of links that name none: handshake, modern or both", default="handshake")
     parser.addini("mcp_fail_on", "least severity of a finding that fails its test: error, warning or never", default="error")
     parser.addini("mcp_expect", "findings that fail no test, one pattern a line: [LINK:]FAMILY:RULE, with *", "linelist")
@@ -81,7 +104,7 @@ def check_ini(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: It names the setting and its values.
     """
-    for name, choices in (("mcp_era", ERAS), ("mcp_fail_on", FAIL_ON), ("mcp_trace", TRACES)):
+    for name, choices in (("mcp_era", ERAS), ("mcp_fail_on", FAIL_ON), ("mcp_trace", TRACES), ("mcp_mode", MODES)):
         value = str(config.getini(name))
         if value not in choices:
             raise pytest.UsageError(f"ini {name} = {value!r}: use {_or(choices)}")
@@ -158,6 +181,41 @@ def _checks_by_command_line(config: pytest.Config) -> list[str]:
 
 def _checks_by_ini(config: pytest.Config) -> list[str]:
     return cast("list[str]", config.getini("mcp_checks"))
+
+
+def check_mode(config: pytest.Config) -> None:
+    """Refuse two modes at once, and recording under CI.
+
+    Raises:
+        pytest.UsageError: It names the flags, or the one that allows it.
+    """
+    given = list(dict.fromkeys(cast("list[str] | None", config.getoption("mcpsym_modes")) or []))
+    if len(given) > 1:
+        flags = " and ".join(f"--mcp-{each}" for each in given)
+        raise pytest.UsageError(f"{flags} exclude each other; give one of them")
+    chosen = mode(config)
+    if chosen in ("record", "rerecord") and _under_ci() and not config.getoption("mcpsym_record_in_ci"):
+        said = f"--mcp-{chosen}" if given else f"ini mcp_mode = {chosen}"
+        raise pytest.UsageError(
+            f"{said}: the environment variable CI is set, and a recording that was made there is reviewed by nobody; record on your own "
+            "machine and commit the files, or add --mcp-record-in-ci"
+        )
+
+
+def _under_ci() -> bool:
+    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false", "no", "off")
+
+
+def mode(config: pytest.Config) -> str:
+    """Return what becomes of recorded links: `replay`, `record`, `rerecord` or `live`."""
+    given = cast("list[str] | None", config.getoption("mcpsym_modes")) or []
+    return given[0] if given else str(config.getini("mcp_mode"))
+
+
+def redaction(config: pytest.Config) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the headers and the fields that ini names as secret."""
+    headers, fields = (frozenset(cast("list[str]", config.getini(f"mcp_redact_{each}"))) for each in ("headers", "fields"))
+    return headers, fields
 
 
 def seconds(config: pytest.Config, name: str) -> float:

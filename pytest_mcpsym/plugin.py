@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 import pytest
 
 from pytest_mcpsym import hookspecs, options
-from pytest_mcpsym.items import NAMES, STATE, ItemState, name_of
+from pytest_mcpsym.items import NAMES, STATE, ItemState, name_of, recording_stem, test_id
+from pytest_mcpsym.report import run
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
+    from pytest_mcpsym.replay.tapes import Mode, Recorded, Tapes
     from pytest_mcpsym.switchboard.opener import Opener
     from pytest_mcpsym.switchboard.target import Era
+    from pytest_mcpsym.wire.redact import Rules
 
-__all__ = ["Switchboard"]
+__all__ = ["RecordedFixture", "Switchboard"]
 
 
 class Switchboard(Protocol):
@@ -28,6 +31,20 @@ class Switchboard(Protocol):
 
     def __call__(self, *, era: Era | Mapping[str, Era] | None = None, **links: object) -> Opener:
         """Describe a board: link names and what each link is made from. Open it with `with` or `async with`."""
+        ...
+
+
+class RecordedFixture(Protocol):
+    """The type of the `recorded` fixture."""
+
+    def __call__(self, target: object, /, *, name: str | None = None, **options: object) -> Recorded:
+        """Describe a link that is recorded once and replayed afterwards.
+
+        Args:
+            target: What `switchboard(name=...)` takes.
+            name: Name in the file's name; default the link's.
+            options: What `link(target, ...)` takes.
+        """
         ...
 
 
@@ -43,7 +60,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", options.MARKER)
     options.check_ini(config)
     options.check_selection(config)
+    options.check_mode(config)
     config.stash[NAMES] = {}
+    run.begin(config)
+    config.pluginmanager.register(_Run(config), "mcpsym-run")
 
 
 # --- fixtures
@@ -72,8 +92,26 @@ def _era(config: pytest.Config, node: pytest.Item | pytest.Collector) -> str:
     return options.era_of(config, node.iter_markers("mcp"))
 
 
+@pytest.fixture(scope="session")
+def mcp_redact() -> Rules | None:
+    """What is secret beyond ini and the links' own credentials: override it with a `pytest_mcpsym.Rules`."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def recorded() -> RecordedFixture:
+    """Describe a link that `--mcp-record` records and every other run replays: `switchboard(weather=recorded("npx weather-mcp"))`."""
+
+    def describe(target: object, /, *, name: str | None = None, **link_options: object) -> Recorded:
+        from pytest_mcpsym.replay.tapes import recorded as make
+
+        return make(target, name=name, **link_options)
+
+    return describe
+
+
 @pytest.fixture
-def switchboard(request: pytest.FixtureRequest, _mcp_era: Era) -> Switchboard:
+def switchboard(request: pytest.FixtureRequest, _mcp_era: Era, mcp_redact: Rules | None) -> Switchboard:
     """Open boards: `with`, or `async with`, `switchboard(name=server, ...) as board`.
 
     Each keyword is a link's name; its value anything that can be a server. After the test every check runs over every board.
@@ -88,6 +126,8 @@ def switchboard(request: pytest.FixtureRequest, _mcp_era: Era) -> Switchboard:
         checks = options.checks_of(node)
     except pytest.UsageError as error:
         pytest.fail(str(error), pytrace=False)
+    state = node.stash[STATE]
+    state.tapes = _tapes(node)
     settings = Settings(
         era=_mcp_era,
         open_timeout=options.seconds(request.config, "mcp_open_timeout"),
@@ -96,12 +136,35 @@ def switchboard(request: pytest.FixtureRequest, _mcp_era: Era) -> Switchboard:
         checks=checks,
         test=node.nodeid,
         fail_on_findings=False,
+        rules=_rules(request.config, mcp_redact),
+        tapes=state.tapes,
     )
 
     def describe(*, era: Era | Mapping[str, Era] | None = None, **links: object) -> Opener:
-        return Opener(links, era, settings, node.stash[STATE].boards.append)
+        return Opener(links, era, settings, state.boards.append)
 
     return describe
+
+
+def _tapes(item: pytest.Item) -> Tapes:
+    from pytest_mcpsym.replay.tapes import Tapes
+
+    return Tapes(
+        cast("Mode", options.mode(item.config)),
+        item.path.parent / "recordings" / item.path.stem,
+        lambda link: recording_stem(item, link),
+        test=test_id(item),
+        root=item.config.rootpath,
+        again=f"pytest --mcp-rerecord -k {getattr(item, 'originalname', None) or item.name.partition('[')[0]}",
+    )
+
+
+def _rules(config: pytest.Config, own: Rules | None) -> Rules:
+    from pytest_mcpsym.wire.redact import Rules
+
+    headers, fields = options.redaction(config)
+    own = own or Rules()
+    return Rules(own.headers | headers, own.fields | fields, own.secrets)
 
 
 @pytest.fixture
@@ -187,11 +250,43 @@ def pytest_runtest_makereport(
         if "ScopeMismatch" in text and " fixture switchboard " in text:
             report.sections.append(("mcp", _SCOPE_REFUSAL))
     state = item.stash.get(STATE, None)
-    if state is not None and (state.boards or _expects_in_vain(item)):
+    if state is not None and (state.boards or _expects_in_vain(item) or _has_recordings(item)):
         from pytest_mcpsym.report.outcome import complete
 
         complete(item, state, report, call)
     return report
+
+
+def _has_recordings(item: pytest.Item) -> bool:
+    """Whether there are recordings of the item's module, of which it may be told that no test uses them."""
+    return (item.path.parent / "recordings" / item.path.stem).is_dir()
+
+
+# --- one run
+
+
+class _Run:
+    """Hooks that need the configuration and are not given it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        run.hear(self._config, report)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object, error: object) -> None:
+        """Hear the last words of a worker of pytest-xdist."""
+        told = cast("Mapping[str, object]", getattr(node, "workeroutput", {}))
+        run.hear_worker(self._config, cast("Mapping[str, object] | None", told.get("mcpsym")))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    words = cast("dict[str, object] | None", getattr(session.config, "workeroutput", None))
+    if words is None:
+        run.finish(session)
+    else:
+        words["mcpsym"] = run.tell(session.config)
 
 
 # --- assertions and the summary
@@ -210,14 +305,16 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = (report for some in terminalreporter.stats.values() for report in cast("list[object]", some))
     told = [found for report in reports if (found := getattr(report, "mcpsym", None)) is not None]
-    if not told:
+    config = terminalreporter.config
+    recordings = run.recording_lines(config, told, verbose=terminalreporter.verbosity > 0)
+    if not told and not recordings:
         return
     from pytest_mcpsym.report.summary import summary
 
-    lines = summary(told, options.expected_by_ini(terminalreporter.config))
+    lines = [*recordings, *summary(told, options.expected_by_ini(config))]
     traced = sum(1 for each in told if each["traced"])
-    if traced and options.trace(terminalreporter.config) == "on":
-        lines.append(f"transcripts of {traced} tests: {terminalreporter.config.rootpath / 'mcp-traces'}")
+    if traced and options.trace(config) == "on":
+        lines.append(f"transcripts of {traced} tests: {config.rootpath / 'mcp-traces'}")
     if lines:
         terminalreporter.section("mcp")
         for line in lines:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from pytest_mcpsym import options
-from pytest_mcpsym.errors import FindingsError, UsageError
-from pytest_mcpsym.items import ItemState, own_stem_of
+from pytest_mcpsym.errors import FindingsError, ReplayError, UsageError
+from pytest_mcpsym.items import ItemState, own_stem_of, stem_of
 from pytest_mcpsym.report.findings import Verdict, judge, one_line_each
+from pytest_mcpsym.report.recordings import commit, refuse_misses, refuse_unplayed
 from pytest_mcpsym.report.routes import trees
 from pytest_mcpsym.switchboard.board import Board
 
@@ -36,14 +37,19 @@ def after_body(item: pytest.Item, state: ItemState) -> None:
     """Judge the boards of a test whose body passed.
 
     Raises:
+        ReplayError: A recording was asked for what it does not hold, or was not played to its end.
         UnexpectedPrompt: The model of a board that is still open had no answer to a prompt.
         FindingsError: There are unexpected findings, or expected ones are missing.
     """
+    closed = all(board.closed for board in state.boards)
+    refuse_misses(state)
+    if closed:
+        refuse_unplayed(state)
     for board in state.boards:
         missed = board.take_missed()
         if missed is not None:
             raise missed
-    verdict = _judge(item, state, final=all(board.closed for board in state.boards))
+    verdict = _judge(item, state, final=closed)
     _tell(item, state, verdict.warned)
     if verdict.failed:
         raise FindingsError(verdict.text)
@@ -53,10 +59,14 @@ def after_fixtures(item: pytest.Item, state: ItemState) -> None:
     """Judge what only the teardown of fixtures could show; where the test had failed before, the summary of the run tells it.
 
     Raises:
+        ReplayError: As `after_body`.
         FindingsError: As `after_body`.
         UsageError: A board is still open.
     """
     left = _left_open(state)
+    if not state.failed:
+        refuse_misses(state)
+        refuse_unplayed(state)
     verdict = _judge(item, state, final=True)
     _tell(item, state, (*verdict.failing, *verdict.warned) if state.failed else verdict.warned)
     if verdict.failed and not state.failed:
@@ -99,10 +109,16 @@ def _tell(item: pytest.Item, state: ItemState, findings: Sequence[tuple[Finding,
 def complete(item: pytest.Item, state: ItemState, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
     """Add to a report what the boards show, and at the end what the summary of the run needs."""
     error = call.excinfo.value if call.excinfo is not None else None
+    missed = state.tapes.missed() if state.tapes is not None and error is not None and not state.failed else ""
     state.failed = state.failed or error is not None
-    if isinstance(error, FindingsError):
+    state.unclean = state.unclean or report.failed or hasattr(report, "wasxfail")
+    state.skipped = state.skipped or (report.skipped and not hasattr(report, "wasxfail"))
+    if isinstance(error, (FindingsError, ReplayError)):
         report.longrepr = _at_the_test(item, call)
     elif error is not None:
+        if missed and report.failed:  # What the caller made of a miss says less than the miss.
+            report.sections.insert(0, ("what the test said", str(report.longrepr)))
+            report.longrepr = _at_the_test(item, _told(ReplayError(missed)))
         if report.when != "teardown":
             state.judged.clear()  # A unittest method that failed was judged as if it had passed; here its findings are only told.
         verdict = _judge(item, state, final=report.when == "teardown")
@@ -115,12 +131,30 @@ def complete(item: pytest.Item, state: ItemState, report: pytest.TestReport, cal
     if state.boards:
         _trace(item, state, report)
     if report.when == "teardown":
+        wrong = commit(state)
+        if wrong:
+            report.outcome = "failed"
+            report.longrepr = f"{report.longrepr}\n\n{wrong}" if report.longrepr else wrong
         report.__dict__["mcpsym"] = {
+            "recordings": state.kept,
+            "files": [str(tape.file) for tape in state.tapes.opened()] if state.tapes is not None else [],
+            "module": str(item.path),
+            "stem": stem_of(item),
+            "passed": not state.unclean and not state.skipped and report.passed,
             "links": sorted({link for board in state.boards for link in board.log.links}),
             "warned": state.warned,
             "met_ini": sorted(state.met_ini),
             "traced": state.trace is not None,
         }
+
+
+def _told(error: Exception) -> pytest.CallInfo[None]:
+    """Return the outcome of a call that raised an error."""
+
+    def fail() -> None:
+        raise error
+
+    return pytest.CallInfo[None].from_call(fail, "call")
 
 
 def _at_the_test(item: pytest.Item, call: pytest.CallInfo[None]) -> TerminalRepr:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from mcp.client.stdio import StdioServerParameters
 
+from pytest_mcpsym.replay.played import Played, open_played
 from pytest_mcpsym.switchboard.target import LinkSpec, lowlevel
 from pytest_mcpsym.transport.memory import MemoryServer, open_memory
 from pytest_mcpsym.transport.stdio import open_stdio
@@ -33,7 +34,10 @@ async def connect(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
     Raises:
         LinkError: The peer could not be started or reached.
     """
-    if spec.transport == "memory":
+    if isinstance(spec.target, Played):
+        async with open_played(spec.target, tap) as channel:
+            yield channel
+    elif spec.transport == "memory":
         async with open_memory(cast("MemoryServer", lowlevel(spec.target)), tap) as channel:
             yield channel
     elif isinstance(spec.target, StdioServerParameters):

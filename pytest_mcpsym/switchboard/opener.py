@@ -16,6 +16,7 @@ from typing import cast
 from anyio.from_thread import start_blocking_portal
 
 from pytest_mcpsym.errors import FindingsError, UsageError
+from pytest_mcpsym.replay.tapes import Recorded, Tape
 from pytest_mcpsym.report.findings import judge
 from pytest_mcpsym.switchboard import loops
 from pytest_mcpsym.switchboard.board import AsyncBoard, Board, refuse_loop
@@ -26,7 +27,6 @@ from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.target import Era, LinkSpec, describe
 from pytest_mcpsym.switchboard.views import Views
 from pytest_mcpsym.wire.log import WireLog
-from pytest_mcpsym.wire.redact import Rules
 
 __all__ = ["Opener", "switchboard"]
 
@@ -68,12 +68,17 @@ class Opener(Scripted):
         check_names(links)
         eras = _eras(links, era)
         self._specs: dict[str, LinkSpec] = {}
+        self._recorded: dict[str, Recorded] = {}
+        self._tapes: list[Tape] = []
         for name, target in links.items():
-            spec = describe(target)
+            if isinstance(target, Recorded):
+                self._recorded[name] = target
+            spec = target.target if isinstance(target, Recorded) else describe(target)
             self._specs[name] = replace(spec, era=spec.era or eras.get(name))
         self._settings = settings if not isinstance(era, str) else replace(settings, era=era)
         self._opened = opened
-        self._rules = Rules(secrets=tuple(pair for spec in self._specs.values() for pair in spec.secrets))
+        secrets = tuple(pair for spec in self._specs.values() for pair in spec.secrets)
+        self._rules = replace(settings.rules, secrets=(*settings.rules.secrets, *secrets))
         self._used = False
         self._handled: BaseException | None = None
         self._leaving: tuple[BaseException | None] | None = None
@@ -90,7 +95,7 @@ class Opener(Scripted):
                 await owner.stop()
 
         board = AsyncBoard(engine, self._log, self._host, self._rules, close, checks=self._settings.checks)
-        self._opened(board)
+        self._made(board)
         self._board = board
         try:
             await owner.start()
@@ -122,7 +127,7 @@ class Opener(Scripted):
 
             loop = portal.call(asyncio.get_running_loop)
             board = Board(made, self._log, self._host, self._rules, close, checks=self._settings.checks, loop=loop)
-            self._opened(board)
+            self._made(board)
             self._board = board
             stack.callback(board.seal)
             portal.call(owner.start)
@@ -140,7 +145,29 @@ class Opener(Scripted):
         if self._used:
             raise UsageError("this board was opened before; call switchboard(...) again for a new one")
         self._used = True
+        self._bind()
         self._handled = sys.exc_info()[1]
+
+    def _bind(self) -> None:
+        """Say how the recorded links are opened in this run."""
+        tapes = self._settings.tapes
+        for name, recorded in self._recorded.items():
+            if tapes is None:
+                raise UsageError(
+                    f"link {name!r}: recorded(...) needs the `switchboard` fixture of a test, whose file it is bound to"
+                )
+            spec = self._specs[name]
+            era = spec.era or self._settings.era
+            bound, tape = tapes.bind(name, recorded, era, self._rules)
+            self._specs[name] = replace(bound, era=era)
+            if tape is not None:
+                self._tapes.append(tape)
+
+    def _made(self, board: Views) -> None:
+        """Tell of a board that was made."""
+        for tape in self._tapes:
+            tape.board = board
+        self._opened(board)
 
     def _engine(self) -> Engine:
         return Engine(self._specs, self._settings, self._log, self._host, self._rules)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_mcpsym.checks import DEFAULT, Registry
 from pytest_mcpsym.switchboard.target import Era
 from pytest_mcpsym.switchboard.trail import Limits
+from pytest_mcpsym.wire.redact import Rules
+
+if TYPE_CHECKING:
+    from pytest_mcpsym.replay.tapes import Tapes
 
 __all__ = ["Settings"]
 
@@ -23,6 +28,8 @@ class Settings:
         checks: What is looked for on the board.
         test: Name of the test that the board belongs to, `None` outside pytest.
         fail_on_findings: Whether closing raises on unexpected findings (outside pytest; inside, the plugin judges after the test).
+        rules: What is secret beyond the defaults and the links' own credentials.
+        tapes: The recordings of the test; `None` outside pytest, where nothing is recorded.
     """
 
     era: Era = "handshake"
@@ -32,3 +39,5 @@ class Settings:
     checks: Registry = field(default_factory=lambda: DEFAULT)
     test: str | None = None
     fail_on_findings: bool = True
+    rules: Rules = field(default_factory=Rules)
+    tapes: Tapes | None = None

@@ -21,6 +21,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 from pytest_mcpsym.errors import TargetError, UsageError
+from pytest_mcpsym.replay.played import Played
 from pytest_mcpsym.wire.redact import Redactor, Rules
 from pytest_mcpsym.wire.sensitive import is_secret_field, is_secret_header
 
@@ -82,6 +83,8 @@ class LinkSpec:
             return self._redacted(shlex.join([self.target.command, *self.target.args]))
         if isinstance(self.target, str):
             return self._redacted(self.target)
+        if isinstance(self.target, Played):
+            return self.target.label
         name = getattr(self.target, "name", None)
         return f"{type(self.target).__name__} {name!r}" if isinstance(name, str) else type(self.target).__name__
 

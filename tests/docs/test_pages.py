@@ -157,8 +157,12 @@ def test_the_options_page_has_every_option_and_ini_setting() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "pytest", "--help"], capture_output=True, text=True, timeout=60, check=True
     ).stdout
-    names = set(re.findall(r"--mcp-[\w-]+|\bmcp_(?:era|checks|fail_on|expect|trace|\w+_timeout)\b", shown))
-    assert len(names) == 10
+    names = set(
+        re.findall(
+            r"--mcp-[\w-]+|\bmcp_(?:era|checks|fail_on|expect|trace|mode|redact_headers|redact_fields|\w+_timeout)\b", shown
+        )
+    )
+    assert len(names) == 18
     assert [name for name in sorted(names) if f"`{name}`" not in page("options.md")] == []
 
 

@@ -1,0 +1,151 @@
+"""A peer made from a recording: an ordinary channel, behind which nobody is.
+
+`open_played` gives the client what `pytest_mcpsym.wire.playback` says that the recorded server said, on the transport that was
+recorded: over HTTP with the recorded statuses, headers and streams, so that the log of a replay has the normal form of the log that
+was recorded. A message that the recording does not answer is told to `Played.missed`, and its caller gets a JSON-RPC error. Pinned by
+`tests/replay/test_played.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+
+import anyio
+
+from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
+from pytest_mcpsym.wire.exchange import token_text
+from pytest_mcpsym.wire.frame import Envelope, Frame, id_text, parse
+from pytest_mcpsym.wire.miss import Miss
+from pytest_mcpsym.wire.playback import Outcome, Playback, Reply
+
+__all__ = ["MISS_REASON", "Played", "open_played"]
+
+MISS_REASON: Final = "replay-miss"
+"""`data.reason` of the JSON-RPC error that the caller of a miss gets."""
+
+_MISS_CODE: Final = -32603
+_SESSION: Final = "mcp-session-id"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Played:
+    """What a link is made from when it is replayed.
+
+    Attributes:
+        label: What the recorded target was called.
+        file: Path of the recording, as it is shown.
+        playback: The recorded link, to be played once.
+        http: Whether it was recorded over HTTP.
+        modern: Whether it was recorded in the modern era, whose cancellation over HTTP is no frame.
+        missed: Told of each message that the recording does not answer, with its frame.
+    """
+
+    label: str
+    file: str
+    playback: Playback
+    http: bool
+    modern: bool
+    missed: Callable[[Miss, Frame], None]
+
+
+class _PlayedChannel:
+    """Answers as the recorded server did, at once and in recorded order."""
+
+    def __init__(self, played: Played, tap: Tap) -> None:
+        self._played = played
+        self._tap = tap
+        self._inbox_in, self._inbox = anyio.create_memory_object_stream[Frame | Undelivered](math.inf)
+        self._exchanges = 0
+        self._carriers: dict[str, int] = {}
+        self._stream: int | None = None
+        self._session: str | None = None
+        self._closed = False
+
+    def open(self) -> None:
+        self._say(self._played.playback.open())
+
+    async def send(self, data: bytes, headers: Mapping[str, str] | None = None) -> Frame | None:
+        if self._closed:
+            raise anyio.ClosedResourceError
+        message = parse(data)
+        if self._played.http and self._played.modern and message.method == "notifications/cancelled":
+            self._say(self._played.playback.closed(token_text(message.params.get("requestId")) or ""))
+            return None
+        frame = self._tap.sent(data, self._envelope(headers or {}))
+        if frame.envelope is not None and message.kind == "request" and message.id is not None:
+            self._carriers[message.id] = frame.envelope.exchange
+        if frame.envelope is not None and message.method == "notifications/initialized" and not self._played.modern:
+            self._own_stream()
+        outcome = self._played.playback.receive(data)
+        self._say(outcome.replies)
+        if outcome.miss is not None:
+            self._played.missed(outcome.miss, frame)
+            self._refuse(outcome, outcome.miss)
+        await anyio.lowlevel.checkpoint()
+        return frame
+
+    async def receive(self) -> Frame | Undelivered:
+        try:
+            return await self._inbox.receive()
+        except anyio.ClosedResourceError:
+            raise anyio.EndOfStream from None
+
+    def close(self) -> None:
+        self._closed = True
+        self._tap.note("close", by="host")
+        self._inbox_in.close()
+        self._inbox.close()
+
+    def _envelope(self, headers: Mapping[str, str]) -> Envelope | None:
+        if not self._played.http:
+            return None
+        self._exchanges += 1
+        session = () if self._session is None or self._played.modern else ((_SESSION, self._session),)
+        return Envelope(self._exchanges, (*session, *headers.items()))
+
+    def _say(self, replies: tuple[Reply, ...]) -> None:
+        for reply in replies:
+            self._inbox_in.send_nowait(self._tap.received(reply.data, self._carried(reply)))
+
+    def _carried(self, reply: Reply) -> Envelope | None:
+        """The HTTP wrapping of a frame: as it was recorded, on the exchange of this run that carries it."""
+        if not self._played.http:
+            return None
+        recorded = None if reply.recorded is None else reply.recorded.envelope
+        for name, value in () if recorded is None else recorded.headers:
+            if name.lower() == _SESSION:
+                self._session = value
+        number = None if reply.carrier is None else self._carriers.get(id_text(json.loads(reply.carrier)))
+        if number is None:
+            number = self._own_stream()
+        return Envelope(number, status=200) if recorded is None else replace(recorded, exchange=number)
+
+    def _own_stream(self) -> int:
+        """The number of the exchange that stands for the link's own stream (the `GET` of the handshake era)."""
+        if self._stream is None:
+            self._exchanges += 1
+            self._stream = self._exchanges
+        return self._stream
+
+    def _refuse(self, outcome: Outcome, miss: Miss) -> None:
+        text = f"mcp replay miss: {self._played.file} does not answer this {miss.label}; the test's report says where they part"
+        error = {"code": _MISS_CODE, "message": text, "data": {"reason": MISS_REASON, "why": miss.reason}}
+        for ident in outcome.failed:
+            data = b'{"jsonrpc":"2.0","id":' + ident + b',"error":' + json.dumps(error).encode() + b"}"
+            self._say((Reply(data, ident),))
+
+
+@asynccontextmanager
+async def open_played(played: Played, tap: Tap) -> AsyncGenerator[Channel]:
+    """Play a recorded link; nothing is started and nothing is left."""
+    channel = _PlayedChannel(played, tap)
+    channel.open()
+    try:
+        yield channel
+    finally:
+        channel.close()

@@ -1,0 +1,5 @@
+"""The examples of the plugin's tests serve here too."""
+
+from tests.plugin.conftest import example
+
+__all__ = ["example"]

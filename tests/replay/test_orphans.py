@@ -1,0 +1,92 @@
+"""Recordings that no test uses fail the run, where this run should have used them; recording anew deletes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.plugin.harness import Example, Run
+
+MakeExample = Callable[..., Example]
+
+TESTS = """
+from servers import echo
+
+def test_one(switchboard, recorded):
+    with switchboard(echo=recorded(echo())) as board:
+        board.call("echo__say", message="one")
+
+def test_two(switchboard, recorded):
+    with switchboard(echo=recorded(echo())) as board:
+        board.call("echo__say", message="two")
+"""
+ONE, TWO = (f"recordings/test_it/test_{name}.echo.jsonl" for name in ("one", "two"))
+
+
+@pytest.fixture
+def recorded_twice(example: MakeExample, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Example:
+    monkeypatch.delenv("CI", raising=False)
+    run = example(TESTS).run_here(pytester, "--mcp-record", "-p", "no:cacheprovider")
+    assert set(run.changed) == {ONE, TWO}
+    return run.example
+
+
+def without_two(recorded: Example, **more: str) -> Example:
+    return recorded.with_files({"test_it.py": TESTS.partition("def test_two")[0], **more})
+
+
+def here(made: Example, pytester: pytest.Pytester, *args: str) -> Run:
+    return made.run_here(pytester, "-p", "no:cacheprovider", *args)
+
+
+def test_a_run_that_uses_all_files_passes(recorded_twice: Example, pytester: pytest.Pytester) -> None:
+    run = here(recorded_twice, pytester)
+    assert (run.status, "recordings:" in run.text) == (0, False)
+
+
+def test_a_file_whose_test_is_gone_fails_the_run(recorded_twice: Example, pytester: pytest.Pytester) -> None:
+    run = here(without_two(recorded_twice), pytester)
+    assert run.status == pytest.ExitCode.TESTS_FAILED
+    run.says("recordings: 1 obsolete", f"obsolete: {TWO}")
+    assert ONE not in run.text
+
+
+def test_a_file_whose_test_opens_other_links_fails_the_run(recorded_twice: Example, pytester: pytest.Pytester) -> None:
+    run = here(recorded_twice.with_files({"recordings/test_it/test_one.old.jsonl": "x"}), pytester)
+    assert run.status == pytest.ExitCode.TESTS_FAILED
+    run.says("obsolete: recordings/test_it/test_one.old.jsonl")
+
+
+def test_a_file_whose_module_is_gone_fails_the_run(recorded_twice: Example, pytester: pytest.Pytester) -> None:
+    run = here(recorded_twice.with_files({"recordings/test_gone/test_one.echo.jsonl": "x"}), pytester)
+    assert run.status == pytest.ExitCode.TESTS_FAILED
+    run.says("obsolete: recordings/test_gone/test_one.echo.jsonl")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["-k", "one"], ["test_it.py::test_one"], ["--deselect", "test_it.py::test_two"], ["-m", "not slow"], ["--mcp-live"]],
+)
+def test_what_the_run_left_out_is_no_orphan(recorded_twice: Example, pytester: pytest.Pytester, args: list[str]) -> None:
+    assert here(recorded_twice, pytester, *args).status == 0
+
+
+def test_a_skipped_test_says_nothing_of_its_file(recorded_twice: Example, pytester: pytest.Pytester) -> None:
+    skipped = TESTS.replace("def test_two", "import pytest\n\n@pytest.mark.skip(reason='later')\ndef test_two")
+    assert here(recorded_twice.with_files({"test_it.py": skipped}), pytester).status == 0
+
+
+def test_recording_anew_deletes_what_became_obsolete(recorded_twice: Example, pytester: pytest.Pytester) -> None:
+    run = here(without_two(recorded_twice), pytester, "--mcp-rerecord")
+    assert (run.status, run.changed[TWO]) == (0, None)
+    run.says("recordings: 1 re-recorded, 1 obsolete, deleted")
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_workers_change_nothing(recorded_twice: Example, workers: str) -> None:
+    whole = recorded_twice.run("-p", "no:cacheprovider", workers, plugins="xdist.plugin")
+    assert (whole.status, whole.outcomes) == (0, {"passed": 2})
+    run = without_two(recorded_twice).run("-p", "no:cacheprovider", workers, plugins="xdist.plugin")
+    assert run.status == pytest.ExitCode.TESTS_FAILED
+    run.says(f"obsolete: {TWO}")
