@@ -28,7 +28,7 @@ from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.splice import find, splice
 
-__all__ = ["LISTS", "Kind", "allows", "entries_of", "holders", "may_see", "resolve", "shown"]
+__all__ = ["LISTS", "Kind", "allows", "asks", "entries_of", "holders", "may_see", "resolve", "shown"]
 
 URI_SEPARATOR: Final = "+"
 """Between the link's name and a resource's URI; link names do not contain it, so the first one splits."""
@@ -133,7 +133,16 @@ async def entries_of(
 def allows(caller: Asking, link: str, routed: str) -> bool:
     """Say whether a peer's grants cover something of another peer."""
     grants = caller.spec.grants
-    return grants is None or any(fnmatchcase(link, pattern) or fnmatchcase(routed, pattern) for pattern in grants)
+    return grants is None or _covers(grants, link, routed)
+
+
+def asks(caller: Asking, link: str, routed: str) -> bool:
+    """Say whether the user is asked to approve that a peer uses something of another peer."""
+    return _covers(caller.spec.approve, link, routed)
+
+
+def _covers(patterns: Iterable[str], link: str, routed: str) -> bool:
+    return any(fnmatchcase(link, pattern) or fnmatchcase(routed, pattern) for pattern in patterns)
 
 
 def may_see(caller: Asking, link: Asking) -> bool:

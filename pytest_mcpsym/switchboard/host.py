@@ -6,7 +6,7 @@ Pinned by `tests/switchboard/test_host.py`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from mcp.client.session import ClientRequestContext
@@ -24,6 +24,7 @@ from mcp_types import (
 )
 
 from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.switchboard.approval import Approvals, Turn
 from pytest_mcpsym.switchboard.model import Model
 from pytest_mcpsym.switchboard.rules import Message
 from pytest_mcpsym.switchboard.turns import Turns
@@ -38,9 +39,14 @@ UserTurn = _Said | Callable[[ElicitRequestParams], "_Said | Awaitable[_Said]"]
 
 
 class User:
-    """The deterministic user behind elicitation."""
+    """The deterministic user behind elicitation and approval.
+
+    Attributes:
+        approvals: The scripted approvals, which the switchboard asks.
+    """
 
     def __init__(self) -> None:
+        self.approvals = Approvals()
         self._turns = Turns[ElicitRequestParams, "str | dict[str, object] | ElicitResult"]()
 
     def script(self, *turns: UserTurn) -> None:
@@ -59,6 +65,25 @@ class User:
                     f"{turn!r} is no action; a user says {', '.join(map(repr, _ACTIONS))}, or a dict to accept with content"
                 )
         self._turns.add(*turns)
+
+    def approve(self, *turns: Turn | Mapping[str, Turn]) -> None:
+        """Say what servers may do where their link has `approve=[...]`; what nobody decided on is refused.
+
+        Args:
+            turns: `True` and `False` are used in order, each once; so is a function, plain or async, which gets an `ApprovalRequest`
+                (`caller`, `method`, `name`, `arguments`) and returns one of them. A dict from patterns over routed names to these
+                decides whatever matches, as often as it is asked, and before the others.
+
+        Raises:
+            UsageError: A turn is none of these.
+
+        Example:
+            ```python
+            board.user.approve({"files__read_*": True, "files__delete_*": False})
+            board.user.approve(True, lambda request: request.arguments["amount"] < 100)
+            ```
+        """
+        self.approvals.script(*turns)
 
     async def answer(self, params: ElicitRequestParams) -> ElicitResult | ErrorData:
         """Return the next turn as a result."""

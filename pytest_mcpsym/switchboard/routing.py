@@ -11,22 +11,25 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Final, cast
 
+import anyio
 from mcp import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, ErrorData, InputRequest
 from pydantic import TypeAdapter, ValidationError
 
 from pytest_mcpsym.errors import LinkError
+from pytest_mcpsym.switchboard.approval import ApprovalRequest, Decision, refused
 from pytest_mcpsym.switchboard.asked import Answer, Asked, Asking, OnProgress
-from pytest_mcpsym.switchboard.catalog import LISTS, URI_SEPARATOR, allows, entries_of, holders, may_see, resolve
+from pytest_mcpsym.switchboard.catalog import LISTS, URI_SEPARATOR, allows, asks, entries_of, holders, may_see, resolve
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.invoke import invoke
 from pytest_mcpsym.switchboard.link import Link
 from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.trail import DEADLINE_GRACE, Trail, Unclear
-from pytest_mcpsym.symmetric.names import BUDGET_KEY, FORWARDED_META, HOSTS_OWN, MIRRORED
+from pytest_mcpsym.symmetric.names import BUDGET_KEY, FORWARDED_META, HOSTS_OWN, MIRRORED, SEPARATOR
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.route import ROUTED
 from pytest_mcpsym.wire.splice import Path, find, splice
 
 __all__ = ["Router"]
@@ -99,14 +102,15 @@ class Router:
 
     async def _forward(self, caller: Asking, asked: Asked) -> bytes:
         origin = _trail(caller, asked)
-        callee, edits = self._target(caller, asked)
+        callee, own, path = self._target(caller, asked)
+        await self._approve(caller, callee, own, asked, origin)
         trail = origin.to(callee.name)
         try:
             answer = await invoke(
                 callee,
                 self._host,
                 asked.method,
-                splice(asked.params, {**edits, ("_meta",): None}),
+                splice(asked.params, {path: dumps(own), ("_meta",): None}),
                 meta={**_kept(_meta(asked)), BUDGET_KEY: trail.budget()},
                 timeout=trail.left + DEADLINE_GRACE,
                 trail=trail,
@@ -117,8 +121,26 @@ class Router:
             raise _refusal(error) from None
         return f'"{answer.member}":'.encode() + _answered(answer, bridged=callee.era != caller.era)
 
-    def _target(self, caller: Asking, asked: Asked) -> tuple[Link, dict[Path, bytes | None]]:
-        """Return whom a request is for, and what becomes of the name in its params."""
+    async def _approve(self, caller: Asking, callee: Link, own: str, asked: Asked, origin: Trail) -> None:
+        """Ask the user, where the caller's link says so, within the time of the route.
+
+        Raises:
+            MCPError: The user refused, or nobody said what the user does.
+        """
+        name = f"{callee.name}{URI_SEPARATOR if asked.method == 'resources/read' else SEPARATOR}{own}"
+        if asked.method not in ROUTED or not asks(caller, callee.name, name):
+            return
+        arguments: object = json.loads(find(asked.params, ("arguments",)) or b"null")
+        request = ApprovalRequest(caller.name, asked.method, name, _object(arguments))
+        decision: Decision = "undecided"  # Then the route's deadline is over, and refuses what follows.
+        with anyio.move_on_after(origin.left + DEADLINE_GRACE):
+            decision = await self._host.user.approvals.decide(request)
+        self._log.note(caller.name, "approval", method=asked.method, name=name, decision=decision)
+        if decision in ("refused", "unscripted"):
+            raise refused(request, decision)
+
+    def _target(self, caller: Asking, asked: Asked) -> tuple[Link, str, Path]:
+        """Return whom a request is for, the name there of what it wants, and where in its params the name stands."""
         noun, path = _NAMED.get(asked.method), ("name",)
         if asked.method == "resources/read":
             path = ("uri",)
@@ -132,7 +154,7 @@ class Router:
             callee, own = resolve(caller, self._links, noun, name)
         else:
             callee, own = self._resource(caller, name)
-        return callee, {path: dumps(own)}
+        return callee, own, path
 
     def _resource(self, caller: Asking, uri: str) -> tuple[Link, str]:
         """Return whose resource a URI names, routed or bare, and its own URI.
@@ -202,7 +224,10 @@ def _text(params: bytes, path: Path) -> str | None:
 def _meta(asked: Asked) -> Mapping[str, object]:
     if not asked.in_leg:
         return asked.frame.message.meta
-    value: object = json.loads(find(asked.params, ("_meta",)) or b"null")
+    return _object(json.loads(find(asked.params, ("_meta",)) or b"null"))
+
+
+def _object(value: object) -> Mapping[str, object]:
     return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
 
 

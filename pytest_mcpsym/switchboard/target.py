@@ -65,6 +65,7 @@ class LinkSpec:
         stateless: A server object keeps no sessions.
         path: Path of the MCP endpoint of an ASGI app.
         grants: Patterns over link names and routed names: what this peer may see and call of others. `None` is everything.
+        approve: Patterns of the same kind: what of this the user is asked to approve.
     """
 
     transport: Transport
@@ -75,6 +76,7 @@ class LinkSpec:
     stateless: bool = False
     path: str = "/mcp"
     grants: tuple[str, ...] | None = None
+    approve: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -116,6 +118,7 @@ def link(
     stateless: bool = False,
     path: str | None = None,
     grants: Iterable[str] | None = None,
+    approve: Iterable[str] = (),
 ) -> LinkSpec:
     """Describe a link in more detail than its target alone does.
 
@@ -132,6 +135,8 @@ def link(
         path: Path of the MCP endpoint of an ASGI app; default `/mcp`.
         grants: What this peer may see and call of the others, as patterns with `*` over link names (`"code"`) and routed names
             (`"files__read_*"`, `"files+file://*"`); default everything. A peer is never granted itself.
+        approve: What of this the user is asked to approve each time, as patterns of the same kind; default nothing. The test answers
+            with `board.user.approve(...)`.
 
     Raises:
         TargetError: No link can be made from the target.
@@ -160,12 +165,17 @@ def link(
             f"{spec.label} is reached over {spec.transport}"
         )
     if grants is not None:
-        if isinstance(grants, str):
-            raise UsageError(f"grants={grants!r} is one text; give a list of patterns, as in grants=[{grants!r}]")
-        spec = replace(spec, grants=tuple(grants))
+        spec = replace(spec, grants=_patterns("grants", grants))
+    spec = replace(spec, approve=_patterns("approve", approve) or base.approve)
     if path is not None and not _is_asgi(spec.target):
         raise UsageError(f"path= is for ASGI apps; {spec.label} is none")
     return spec if path is None else replace(spec, path=path)
+
+
+def _patterns(name: str, given: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(given, str):
+        raise UsageError(f"{name}={given!r} is one text; give a list of patterns, as in {name}=[{given!r}]")
+    return tuple(given)
 
 
 def _choose(base: LinkSpec, wanted: Transport | None) -> Transport:

@@ -16,7 +16,7 @@ from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
 
 __all__ = ["Cause", "Entry", "Evidence", "Note", "SideChannel", "WireLog"]
 
-SideChannel = Literal["open", "closing", "close", "stderr", "exit", "http", "failure"]
+SideChannel = Literal["open", "closing", "close", "stderr", "exit", "http", "failure", "approval"]
 """Side channels of a link:
 
 * `open`: `{"transport": "memory" | "stdio" | "http", "era": "handshake" | "modern", "target": text}`
@@ -28,6 +28,8 @@ SideChannel = Literal["open", "closing", "close", "stderr", "exit", "http", "fai
 * `http`: `{"exchange": int, "event": "request" | "response" | "closed", "method": str, "url": str, "status": int,
   "headers": list of [name, value], "by": "host" | "peer"}`, each with what is known at that event
 * `failure`: `{"reason": text}`: what broke the link
+* `approval`: `{"method": text, "name": a routed name or URI, "decision": "approved" | "refused" | "unscripted" | "undecided"}`: what the peer of this
+  link wanted of another, and what the user said to it
 """
 
 Evidence = Literal["routed", "meta", "continuation", "stream", "sole", "ambiguous"]

@@ -245,6 +245,10 @@ def _http(envelope: Envelope, direction: Direction) -> str:
 def _note(note: Note) -> str:
     """Return a side-channel event on one line."""
     data = dict(note.data)
+    if note.channel == "approval":
+        return "  ".join(
+            (_text(note.link), "approval", *(_text(data.get(key)) for key in ("method", "name", "decision")))
+        ).rstrip()
     words = [_text(note.link), note.channel]
     only = data.pop("text", data.pop("reason", None))
     if only is not None:

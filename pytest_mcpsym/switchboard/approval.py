@@ -1,0 +1,101 @@
+"""Whether the user lets one server use another: the consent that a real host would ask for.
+
+`link(..., approve=[...])` names what is asked; `board.user.approve(...)` scripts what is answered. What was asked and decided is a note
+of the wire log. Pinned by `tests/switchboard/test_approval.py`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from inspect import isawaitable
+from typing import Literal, cast
+
+from mcp import MCPError
+from mcp_types import INVALID_PARAMS
+
+from pytest_mcpsym.errors import UsageError
+
+__all__ = ["ApprovalRequest", "Approvals", "Decision", "Turn", "refused"]
+
+Decision = Literal["approved", "refused", "unscripted", "undecided"]
+"""`undecided`: the route's time was over first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """What the user is asked to approve.
+
+    Attributes:
+        caller: The link whose server wants something.
+        method: `tools/call`, `prompts/get` or `resources/read`.
+        name: What it wants, as a routed name or URI.
+        arguments: The arguments that go with it.
+    """
+
+    caller: str
+    method: str
+    name: str
+    arguments: Mapping[str, object]
+
+
+Turn = bool | Callable[[ApprovalRequest], "bool | Awaitable[bool]"]
+
+
+class Approvals:
+    """The answers that the test scripted: by pattern, as often as they are asked for, else in order, each once."""
+
+    def __init__(self) -> None:
+        self._turns: deque[Turn] = deque()
+        self._standing: dict[str, Turn] = {}
+
+    def script(self, *turns: Turn | Mapping[str, Turn]) -> None:
+        """Add answers; see `User.approve`.
+
+        Raises:
+            UsageError: One of them is no answer.
+        """
+        for turn in turns:
+            answers: Iterable[object] = cast("Mapping[str, object]", turn).values() if isinstance(turn, Mapping) else [turn]
+            for answer in answers:
+                if not isinstance(answer, bool) and not callable(answer):
+                    raise UsageError(
+                        f"{answer!r} approves nothing and refuses nothing; use True, False, a function that returns one of them, or a "
+                        "dict from patterns to these"
+                    )
+        for turn in turns:
+            if isinstance(turn, Mapping):
+                self._standing.update(cast("Mapping[str, Turn]", turn))
+            else:
+                self._turns.append(turn)
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        """Return what the user says.
+
+        Raises:
+            UsageError: A function returned something else than a bool.
+        """
+        turn = next((turn for pattern, turn in self._standing.items() if fnmatchcase(request.name, pattern)), None)
+        if turn is None:
+            if not self._turns:
+                return "unscripted"
+            turn = self._turns.popleft()
+        if callable(turn):
+            given: object = turn(request)
+            turn = cast("bool", await cast("Awaitable[object]", given) if isawaitable(given) else given)
+        if turn is not True and turn is not False:
+            raise UsageError(f"the function that decides on {request.name} returned {turn!r}; return True or False")
+        return "approved" if turn else "refused"
+
+
+def refused(request: ApprovalRequest, decision: Decision) -> MCPError:
+    """Return the error with which a server is told that it may not."""
+    why = f"the user did not approve {request.method} of {request.name} by {request.caller}"
+    if decision == "unscripted":
+        why = (
+            f"the test scripted no approval of {request.method} of {request.name} by {request.caller}; add one with "
+            f"board.user.approve(True) or board.user.approve({{{request.name!r}: True}})"
+        )
+    return MCPError(INVALID_PARAMS, why, {"reason": "not-approved"})
