@@ -1,7 +1,7 @@
-"""`mcpsym record FILE -- COMMAND`: stand between any client and any server, and keep what they say in a recording.
+"""`mcpsym record FILE -- COMMAND`, or `--http URL`: stand between any client and any server, and keep what they say in a recording.
 
-The client starts this command in place of the server's own and notices no difference: bytes, signals and the exit status are passed
-on. Pinned by `tests/cli/test_record.py`; what is passed on and kept, by `tests/recorder/`.
+On stdio the client starts this command in place of the server's own and notices no difference: bytes, signals and the exit status are
+passed on. Over HTTP it is given the recorder's address in place of the server's. Pinned by `tests/cli/test_record.py`; what is passed on and kept, by `tests/recorder/`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
+from urllib.parse import urlsplit, urlunsplit
 
 from pytest_mcpsym.cli.error import CommandError
+from pytest_mcpsym.cli.listening import listen
 from pytest_mcpsym.recorder.file import GrowingFile, secrets_of
 from pytest_mcpsym.wire.redact import Rules
 
@@ -25,8 +27,12 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of `mcpsym record`."""
-    parser.usage = "mcpsym record [-h] [--secret VARIABLE] FILE -- COMMAND ..."
+    parser.usage = "mcpsym record [-h] [--secret VARIABLE] FILE (-- COMMAND ... | --http URL [--port N])"
     parser.add_argument("file", metavar="FILE", type=Path, help="the recording; one that is there is replaced")
+    parser.add_argument("--http", metavar="URL", help="record the server at this URL")
+    parser.add_argument(
+        "--port", metavar="N", type=int, help="with --http: listen on http://127.0.0.1:N (default: a free port)"
+    )
     parser.add_argument(
         "--secret",
         metavar="VARIABLE",
@@ -40,8 +46,12 @@ def run(given: Namespace) -> int:
     """Record until the server has ended, and end as it did."""
     command = cast("list[str] | None", given.command)
     path = cast("Path", given.file)
-    if not command:
-        raise CommandError(f"say what to record: mcpsym record {shlex.quote(str(path))} -- COMMAND of the server")
+    url, port = cast("str | None", given.http), cast("int | None", given.port)
+    if url is not None and command is None:
+        return _record_url(path, _checked(url), port or 0, _rules(cast("list[str]", given.secret)))
+    if not command or url is not None or port is not None:
+        shown = f"mcpsym record {shlex.quote(str(path))}"
+        raise CommandError(f"say what to record, one of: {shown} -- COMMAND of the server; {shown} --http URL --port N")
     _end_as(_record_command(path, command, _rules(cast("list[str]", given.secret))))
     return 0
 
@@ -58,16 +68,38 @@ def _record_command(path: Path, command: list[str], rules: Rules) -> int:
 
     if shutil.which(command[0]) is None:
         raise CommandError(f"cannot run {command[0]!r}: there is no such program; is it installed, and on the PATH?")
-    file = _file(path, shlex.join(command), rules)
+    file = _file(path, "stdio", shlex.join(command), rules)
     try:
         return record_command(command, file)
     except (OSError, ValueError) as error:
         raise CommandError(f"cannot run {command[0]!r}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _file(path: Path, target: str, rules: Rules) -> GrowingFile:
+def _checked(url: str) -> str:
     try:
-        return GrowingFile(path, "stdio", target, rules=rules)
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return url
+    except ValueError:
+        pass  # a port that is none, or brackets that do not match
+    raise CommandError(f"--http {url}: give the URL of the server, such as http://127.0.0.1:8000/mcp")
+
+
+def _record_url(path: Path, url: str, port: int, rules: Rules) -> int:
+    from pytest_mcpsym.recorder.proxy import HOST, record_url
+
+    listener = listen(HOST, port, free="--port 0")
+    file = _file(path, "http", url, rules)
+    parts = urlsplit(url)
+    own = urlunsplit(("http", f"{HOST}:{listener.getsockname()[1]}", parts.path, parts.query, ""))
+    sys.stderr.write(f"recording on {own}\n")
+    sys.stderr.flush()
+    return record_url(url, listener, file)
+
+
+def _file(path: Path, transport: Literal["stdio", "http"], target: str, rules: Rules) -> GrowingFile:
+    try:
+        return GrowingFile(path, transport, target, rules=rules)
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from None
 

@@ -11,7 +11,6 @@ import inspect
 import json
 import os
 import signal
-import socket
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Protocol, cast
 
 from pytest_mcpsym.cli.error import CommandError
+from pytest_mcpsym.cli.listening import listen
 
 if TYPE_CHECKING:
     from pytest_mcpsym.transport.asgi import ASGIApp
@@ -140,7 +140,7 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 def _over_http(make: Callable[[], object], host: str, port: int) -> int:
     import uvicorn
 
-    listener = _listener(host, port)
+    listener = listen(host, port, free="--http 0")
     app = cast("_Served", _made(make)).streamable_http_app(host=host)
     shown = f"[{host}]" if ":" in host else host
     sys.stderr.write(f"serving on http://{shown}:{listener.getsockname()[1]}/mcp\n")
@@ -154,17 +154,3 @@ def _over_http(make: Callable[[], object], host: str, port: int) -> int:
     )
     uvicorn.Server(config).run(sockets=[listener])
     return 128 + caught[0] if caught else 0
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= 65_535:  # the resolver would silently take the number modulo 65536
-        raise CommandError(f"cannot listen on port {port}: a port is a number from 0 to 65535; --http 0 takes a free port")
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, proto)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()
-    except OSError as error:
-        raise CommandError(f"cannot listen on {host}, port {port}: {error.strerror}; --http 0 takes a free port") from None
-    return listener

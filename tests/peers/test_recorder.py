@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import shlex
+import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from mcp_types import TextContent
@@ -32,6 +37,30 @@ def recorder(path: Path, command: list[str]) -> list[str]:
 
 def found(path: Path) -> Recording:
     return read(path.read_bytes(), path.name)
+
+
+@contextmanager
+def recorded_url(path: Path, url: str) -> Generator[str]:
+    """The address of a recorder of a server that runs."""
+    command = [sys.executable, "-m", "pytest_mcpsym", "record", str(path), "--http", url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            yield process.stderr.readline().split()[-1]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def served() -> Generator[str]:
+    """The URL of an SDK server that runs as `mcpsym serve` runs it, with its protection against DNS rebinding."""
+    command = [sys.executable, "-m", "pytest_mcpsym", "serve", "everything", "--http", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            yield process.stderr.readline().split()[-1]
+        finally:
+            process.terminate()
 
 
 def messages(frames: tuple[Frame, ...], direction: str) -> list[bytes]:
@@ -88,3 +117,57 @@ def test_what_was_recorded_plays(path: Path, switchboard: Switchboard) -> None:
 
     recording = found(path)
     assert sorted(played(recording)) == sorted(messages(recording.log.frames, "to-client"))
+
+
+# over HTTP
+
+
+def test_the_npm_server_over_http_is_the_same_through_the_recorder(
+    path: Path, switchboard: Switchboard, everything_url: str
+) -> None:
+    with recorded_url(path, everything_url) as url:
+        with switchboard(peer=url) as board:
+            assert len(board.tools()) > 5
+            board.call("peer__echo", message="Grüße \U0001f600")
+            board.call("peer__trigger-long-running-operation", duration=0.2, steps=2)
+        recording = found(path)
+
+    for direction in ("to-server", "to-client"):
+        assert sorted(messages(recording.log.frames, direction)) == sorted(messages(board.log.frames, direction))
+    assert {note.data.get("method") for note in recording.log.notes} >= {"POST", "GET", "DELETE"}
+    assert sorted(played(recording)) == sorted(messages(recording.log.frames, "to-client"))
+
+
+@pytest.mark.mcp(era="both")
+def test_a_server_over_http_is_the_same_through_the_recorder(path: Path, switchboard: Switchboard, served: str) -> None:
+    with recorded_url(path, served) as url:
+        with switchboard(peer=url) as board:
+            assert board.call("peer__add", a=1, b=2).structured_content == {"result": 3}
+        recording = found(path)
+
+    assert recording.head.links[0].era == board.log.notes[0].data["era"]
+    for direction in ("to-server", "to-client"):
+        assert sorted(messages(recording.log.frames, direction)) == sorted(messages(board.log.frames, direction))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Host": "evil.example.com"},
+        {"Origin": "http://evil.example.com"},
+        {"Host": "localhost:1"},
+        {"Origin": "http://localhost:1"},
+        {"Origin": "null"},
+    ],
+)
+def test_protection_against_dns_rebinding_judges_as_it_does_directly(path: Path, served: str, headers: dict[str, str]) -> None:
+    def asked(url: str) -> tuple[int, bytes]:
+        parts = urlsplit(url)
+        with closing(http.client.HTTPConnection(parts.netloc, timeout=30)) as connection:
+            connection.request("POST", parts.path, b"{}", {"Content-Type": "application/json", **headers})
+            response = connection.getresponse()
+            return response.status, response.read()
+
+    with recorded_url(path, served) as url:
+        assert asked(url) == asked(served)
