@@ -122,8 +122,10 @@ async def test_the_functions_can_be_asked_for(switchboard: Switchboard) -> None:
         (block,) = (await board.call("code__stubs")).content
     assert isinstance(block, TextContent)
     assert block.text.splitlines()[-3:] == [
-        "everything__get_structured_content_answer = "
-        "TypedDict('everything__get_structured_content_answer', {'temperature': float, 'conditions': str, 'humidity': float})",
+        (
+            "everything__get_structured_content_answer = "
+            "TypedDict('everything__get_structured_content_answer', {'temperature': float, 'conditions': str, 'humidity': float})"
+        ),
         "# Tell the weather as structured content, with a schema to check it by.",
         "async def everything__get_structured_content(*, location: Literal['New York', 'Chicago', 'Los Angeles']) -> everything__get_structured_content_answer: ...",
     ]
