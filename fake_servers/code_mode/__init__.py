@@ -46,7 +46,7 @@ def code_mode(
 
     Raises:
         MissingExtra: The extra `fakes` is not installed.
-        ValueError: The key is too short.
+        ValueError: The key is too short, or a limit is none.
     """
     try:
         from .runs import Runs, granted

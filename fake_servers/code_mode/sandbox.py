@@ -33,6 +33,7 @@ _TRAVELS = 4_000_000
 """Bytes of a paused program. It goes to the client and back with each call."""
 _GRACE = 10.0
 """Seconds beyond the program's own after which the process is killed from outside; the type checker's time counts here too."""
+_DAY = 86_400
 _T = TypeVar("_T")
 
 
@@ -45,6 +46,19 @@ class Limits:
     memory: int = 64_000_000
     """Bytes."""
     calls: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse limits that no program could keep.
+
+        Raises:
+            ValueError: One is negative, the time or memory is nothing, or the time is longer than a day.
+        """
+        if not 0 < self.seconds <= _DAY:
+            raise ValueError(f"max_seconds must be more than 0 and at most {_DAY}, not {self.seconds}")
+        if self.memory <= 0:
+            raise ValueError(f"max_memory must be more than 0, not {self.memory}")
+        if self.calls < 0:
+            raise ValueError(f"max_calls must be 0 or more, not {self.calls}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +348,8 @@ def _why(error: monty.MontyError, limits: Limits) -> str:
         if error.timed_out:
             return f"the program was stopped: it ran longer than {limits.seconds:g} s"
         return "the program was stopped: its process ended"
+    if str(error).endswith(f"> {_PRINTED} bytes") and limits.memory != _PRINTED:
+        return f"the program prints more than {_PRINTED} bytes"
     line = ""
     if isinstance(error, (monty.MontyRuntimeError, monty.MontySyntaxError)) and (frames := error.traceback()):
         line = f"line {frames[-1].line}: "

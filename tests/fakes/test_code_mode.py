@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import anyio
+import anyio.lowlevel
 import pytest
 from mcp.server.mcpserver import MCPServer
 from mcp_types import TextContent
 
 from fake_servers import code_mode, everything
+from fake_servers.code_mode.sandbox import Interpreter
 from pytest_mcpsym import AsyncBoard, Switchboard, link
 from pytest_mcpsym.switchboard.target import Era, Transport
 
@@ -144,3 +148,75 @@ async def test_clock_seed_and_limits_are_the_servers(switchboard: Switchboard) -
     assert a.content != c.content
     assert stopped.is_error
     assert "the program makes more than 0 calls" in str(stopped.content)
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The processes that programs were given."""
+    pids: list[int] = []
+    start = Interpreter.start
+
+    def noting(self: Interpreter, program: str) -> object:
+        assert self.pid is not None
+        pids.append(self.pid)
+        return start(self, program)
+
+    monkeypatch.setattr(Interpreter, "start", noting)
+    return pids
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def until(condition: Callable[[], object]) -> None:
+    with anyio.fail_after(30):
+        while not condition():
+            await anyio.lowlevel.checkpoint()
+
+
+ENDLESS = "while True: pass"
+
+
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+@pytest.mark.parametrize("transport", ["memory", "http"])
+async def test_a_call_that_is_cancelled_leaves_no_process(
+    switchboard: Switchboard, workers: list[int], era: Era, transport: Transport
+) -> None:
+    code = link(code_mode(max_seconds=60), transport=transport)
+    async with switchboard(code=code, everything=everything(), era=era) as board, anyio.create_task_group() as group:
+        group.start_soon(run, board, ENDLESS)
+        await until(lambda: workers)
+        assert alive(workers[0])
+        group.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await until(lambda: not alive(workers[0]))
+            assert await run(board, "1 + 1") == (False, "2")
+
+
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+@pytest.mark.parametrize("transport", ["memory", "http"])
+@pytest.mark.parametrize("program", [ENDLESS, "slow__never()"])
+async def test_a_board_that_is_closed_leaves_no_process(
+    switchboard: Switchboard, workers: list[int], era: Era, transport: Transport, program: str
+) -> None:
+    slow = MCPServer("slow")
+    asked: list[str] = []
+
+    @slow.tool()
+    async def never() -> None:
+        """Do not answer."""
+        asked.append("never")
+        await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as group:
+        code = link(code_mode(max_seconds=60), transport=transport)
+        async with switchboard(code=code, slow=slow, era=era) as board:
+            group.start_soon(run, board, program)
+            await until(lambda: workers if program == ENDLESS else asked)
+            group.cancel_scope.cancel()
+    assert not alive(workers[0])

@@ -12,6 +12,7 @@ import anyio.lowlevel
 import pytest
 from mcp_types import Tool
 
+from fake_servers import code_mode
 from fake_servers.code_mode.program import ProgramError
 from fake_servers.code_mode.sandbox import NOW, Answer, Call, Finished, Interpreter, Limits, Sandbox, Waiting
 from fake_servers.code_mode.stubs import stubs
@@ -167,6 +168,25 @@ def test_what_is_printed_is_kept() -> None:
         assert running.printed == "one\ntwo 2\n"
 
 
+def test_a_program_that_prints_too_much_is_stopped() -> None:
+    assert refusal("while True:\n    print('again')") == "the program prints more than 100000 bytes"
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: code_mode(max_seconds=0), "max_seconds must be more than 0 and at most 86400, not 0"),
+        (lambda: code_mode(max_seconds=float("inf")), "max_seconds must be more than 0 and at most 86400, not inf"),
+        (lambda: code_mode(max_seconds=float("nan")), "max_seconds must be more than 0 and at most 86400, not nan"),
+        (lambda: code_mode(max_memory=-1), "max_memory must be more than 0, not -1"),
+        (lambda: code_mode(max_calls=-1), "max_calls must be 0 or more, not -1"),
+    ],
+)
+def test_limits_that_no_program_could_keep_are_refused(make: Callable[[], object], why: str) -> None:
+    with pytest.raises(ValueError, match=f"^{why}$"):
+        make()
+
+
 def test_the_clock_stands_still() -> None:
     program = "import time, datetime\ntime.sleep(3600)\n[time.time(), str(datetime.datetime.now()), time.monotonic() - time.monotonic()]"
     assert run(program)[0] == [NOW.timestamp(), "2026-01-01 00:00:00", 0]
@@ -201,7 +221,7 @@ def test_the_process_ends_with_the_interpreter(program: str) -> None:
 
 @pytest.mark.anyio
 async def test_cancelling_ends_process_and_thread() -> None:
-    running = Interpreter(GRANTED, stubs(GRANTED, waiting=True), Limits(seconds=3600), seed=0, now=NOW)
+    running = Interpreter(GRANTED, stubs(GRANTED, waiting=True), Limits(seconds=60), seed=0, now=NOW)
     started: list[bool] = []
     finished: list[bool] = []
 
