@@ -14,9 +14,9 @@ from inspect import isawaitable
 from typing import Literal, cast
 
 from mcp import MCPError
-from mcp_types import INVALID_PARAMS
 
 from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.switchboard.refusal import refusal
 
 __all__ = ["ApprovalRequest", "Approvals", "Decision", "Turn", "refused"]
 
@@ -98,4 +98,4 @@ def refused(request: ApprovalRequest, decision: Decision) -> MCPError:
             f"the test scripted no approval of {request.method} of {request.name} by {request.caller}; add one with "
             f"board.user.approve(True) or board.user.approve({{{request.name!r}: True}})"
         )
-    return MCPError(INVALID_PARAMS, why, {"reason": "not-approved"})
+    return refusal(why, "not-approved")

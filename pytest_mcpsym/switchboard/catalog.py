@@ -16,13 +16,14 @@ from typing import Final, cast
 
 import anyio
 from mcp import MCPError
-from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND
+from mcp_types import METHOD_NOT_FOUND
 
 from pytest_mcpsym.errors import LinkError
 from pytest_mcpsym.switchboard.asked import Asking, OnSent
 from pytest_mcpsym.switchboard.invoke import pages
 from pytest_mcpsym.switchboard.link import Link
 from pytest_mcpsym.switchboard.pending import dumps
+from pytest_mcpsym.switchboard.refusal import refusal
 from pytest_mcpsym.symmetric.names import SEPARATOR
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
@@ -183,7 +184,7 @@ def resolve(caller: Asking, links: Mapping[str, Link], noun: str, name: str, *, 
         near = difflib.get_close_matches(peer, granted, 1)
         hint = f"; did you mean {near[0]}{separator}{own}?" if near else ""
         why, reason = f"unknown {noun} {name!r}: there is no peer {peer!r}{hint}", "unknown-peer"
-    raise MCPError(INVALID_PARAMS, f"{why} (granted peers: {', '.join(granted) or 'none'})", {"reason": reason})
+    raise refusal(f"{why} (granted peers: {', '.join(granted) or 'none'})", reason)
 
 
 def holders(log: WireLog, uri: str, links: Sequence[Link]) -> list[Link]:

@@ -24,6 +24,7 @@ from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.invoke import invoke
 from pytest_mcpsym.switchboard.link import Link
 from pytest_mcpsym.switchboard.pending import dumps
+from pytest_mcpsym.switchboard.refusal import refusal
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.trail import DEADLINE_GRACE, Trail, Unclear
 from pytest_mcpsym.symmetric.names import BUDGET_KEY, FORWARDED_META, HOSTS_OWN, MIRRORED, SEPARATOR
@@ -84,7 +85,7 @@ class Router:
         try:
             listed = await entries_of(asks, asked.method, limit, lambda sent: self._caused(sent, asked))
         except LinkError as error:
-            raise _refusal(error) from None
+            raise _broken(error) from None
         found = [entry for link, pairs in listed for routed, entry in pairs if allows(caller, link.name, routed)]
         return b'{"' + kind.members.encode() + b'":[' + b",".join(found) + b"]}"
 
@@ -118,7 +119,7 @@ class Router:
                 on_sent=lambda sent: self._caused(sent, asked),
             )
         except LinkError as error:
-            raise _refusal(error) from None
+            raise _broken(error) from None
         return f'"{answer.member}":'.encode() + _answered(answer, bridged=callee.era != caller.era)
 
     async def _approve(self, caller: Asking, callee: Link, own: str, asked: Asked, origin: Trail) -> None:
@@ -149,7 +150,7 @@ class Router:
             noun, path = ("prompt", ("ref", "name")) if kind == "ref/prompt" else (None, ("ref", "uri"))
         name = _text(asked.params, path)
         if name is None:
-            raise MCPError(INVALID_PARAMS, f"{asked.method} without a `{path[-1]}`", {"reason": "malformed"})
+            raise refusal(f"{asked.method} without a `{path[-1]}`", "malformed")
         if noun is not None:
             callee, own = resolve(caller, self._links, noun, name)
         else:
@@ -177,7 +178,7 @@ class Router:
             several = ", ".join(f"{link.name}{URI_SEPARATOR}{uri}" for link in candidates)
             why, reason = f"{uri!r} may be any of {several}", "ambiguous"
         granted = ", ".join(link.name for link in visible) or "none"
-        raise MCPError(INVALID_PARAMS, f"{why} (granted peers: {granted})", {"reason": reason})
+        raise refusal(f"{why} (granted peers: {granted})", reason)
 
     async def _announce(self, changed: Asking, asked: Asked) -> None:
         """Tell the peers which have listed such things, and may see this peer, that its list changed."""
@@ -208,7 +209,7 @@ def _trail(caller: Asking, asked: Asked) -> Trail:
         MCPError: Nothing tells which one it is, or it is over.
     """
     if isinstance(asked.trail, str):
-        raise MCPError(INVALID_PARAMS, _UNCLEAR[asked.trail].format(caller.name, asked.method), {"reason": asked.trail})
+        raise refusal(_UNCLEAR[asked.trail].format(caller.name, asked.method), asked.trail)
     return asked.trail
 
 
@@ -231,7 +232,7 @@ def _object(value: object) -> Mapping[str, object]:
     return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
 
 
-def _refusal(error: LinkError) -> MCPError:
+def _broken(error: LinkError) -> MCPError:
     return MCPError(INTERNAL_ERROR, str(error), {"reason": error.reason, "link": error.link})
 
 

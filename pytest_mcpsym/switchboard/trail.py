@@ -13,8 +13,8 @@ from typing import Final, Literal
 
 import anyio
 from mcp import MCPError
-from mcp_types import INVALID_PARAMS
 
+from pytest_mcpsym.switchboard.refusal import refusal
 from pytest_mcpsym.symmetric.names import CAUSE_KEY
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.log import WireLog
@@ -100,13 +100,13 @@ class Trail:
 
     def _over(self, limit: str, value: int, callee: str) -> MCPError:
         route = (*self.path, callee)
-        data: dict[str, object] = {"reason": "limit", "limit": limit, "value": value, "route": list(route)}
+        data: dict[str, object] = {"limit": limit, "value": value, "route": list(route)}
         what = "the deadline of this route is over" if limit == "deadline" else f"this route has used up its {value} {limit}"
         if limit == "hops" and callee in self.path:
             start = len(route) - 2 - self.path[::-1].index(callee)
             data["cycle"] = _arrows(route[start:])
             what += f" in the cycle {data['cycle']}"
-        return MCPError(INVALID_PARAMS, f"{what}: {_arrows(_shortened(route))}", data)
+        return refusal(f"{what}: {_arrows(_shortened(route))}", "limit", **data)
 
 
 def _arrows(names: Sequence[str]) -> str:
