@@ -13,15 +13,17 @@ from pydantic import Field
 
 from pytest_mcpsym.symmetric import Extension, peer
 
-from .loop import Done, Loop
+from .loop import Call, Done, Loop, Plan
 
 __all__ = ["agent"]
 
 SYSTEM = "Carry out the user's task with the tools. Ask for the calls that it needs; when it is done, say the result."
 
+Task = Annotated[str, Field(description="What to do, naming the tool: say 'hi' with the echo tool")]
+
 
 def agent(*, name: str = "agent", max_steps: int = 10, system: str = SYSTEM) -> MCPServer:
-    """Return an agent server with one tool, `run`. It thinks with its client's model and acts with its client's tools.
+    """Return an agent server: `run` a task, `plan` it, `execute` calls. It thinks with its client's model and acts with its client's tools.
 
     Args:
         name: The server's name.
@@ -38,19 +40,33 @@ def agent(*, name: str = "agent", max_steps: int = 10, system: str = SYSTEM) -> 
         lifespan=sym.lifespan(),
     )
 
-    @server.tool()
-    async def run(
-        context: Context, task: Annotated[str, Field(description="What to do, naming the tool: say 'hi' with the echo tool")]
-    ) -> Annotated[CallToolResult, Done]:
-        """Carry out a task with the client's tools, as the client's model says."""
-
+    def loop(context: Context) -> Loop:
         async def told(count: int, tool: str) -> None:
             await context.report_progress(count, max_steps, tool)
 
-        done = await Loop(peer(context), system, max_steps, told).run(task)
-        return CallToolResult(
-            content=[TextContent(type="text", text=done.text)],
-            structured_content=done.model_dump(mode="json", exclude_none=True),
-        )
+        return Loop(peer(context), system, max_steps, told)
+
+    @server.tool()
+    async def run(context: Context, task: Task) -> Annotated[CallToolResult, Done]:
+        """Carry out a task with the client's tools, as the client's model says."""
+        return _result(await loop(context).run(task))
+
+    @server.tool()
+    async def plan(context: Context, task: Task) -> Annotated[CallToolResult, Plan]:
+        """Ask the client's model which calls a task begins with, and make none of them."""
+        return _result(await loop(context).plan(task))
+
+    @server.tool()
+    async def execute(
+        context: Context, calls: Annotated[list[Call], Field(description="The calls, as `plan` gives them", min_length=1)]
+    ) -> Annotated[CallToolResult, Done]:
+        """Make calls of the client's tools side by side, without asking its model."""
+        return _result(await loop(context).execute(calls))
 
     return server
+
+
+def _result(given: Done | Plan) -> CallToolResult:
+    return CallToolResult(
+        content=[TextContent(type="text", text=given.text)], structured_content=given.model_dump(mode="json", exclude_none=True)
+    )

@@ -5,6 +5,7 @@ Pinned by `tests/fakes/test_agent.py`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Sequence
 
 from mcp import MCPError
@@ -22,7 +23,7 @@ from pydantic import BaseModel
 
 from pytest_mcpsym.symmetric import NotSymmetric, Peer
 
-__all__ = ["Call", "Done", "Loop", "Step"]
+__all__ = ["Call", "Done", "Loop", "Plan", "Step"]
 
 MAX_TOKENS = 4096
 
@@ -32,6 +33,13 @@ class Call(BaseModel):
 
     tool: str
     arguments: dict[str, object] = {}
+
+
+class Plan(BaseModel):
+    """What the model says to a task at first, and the calls that it asks for with that."""
+
+    text: str
+    calls: list[Call]
 
 
 class Step(Call):
@@ -74,20 +82,42 @@ class Loop:
             NotSymmetric: The client has no tools or no model to offer.
         """
         tools = await self._client.list_tools()
-        messages = [SamplingMessage(role="user", content=TextContent(type="text", text=task))]
+        messages = [_task(task)]
         while True:
-            said = await self.ask(messages, tools)
-            uses = [block for block in said.content_as_list if isinstance(block, ToolUseContent)]
+            said = await self._ask(messages, tools)
+            uses = _uses(said)
             if not uses:
                 return Done(text=_text(said.content_as_list), steps=self.steps)
-            results = await self.make([Call(tool=use.name, arguments=use.input) for use in uses])
+            results = await self._make([_call(use) for use in uses])
             answers = [_answer(use, result) for use, result in zip(uses, results, strict=True)]
             messages += [
                 SamplingMessage(role="assistant", content=said.content),
                 SamplingMessage(role="user", content=[*answers]),
             ]
 
-    async def ask(self, messages: Sequence[SamplingMessage], tools: Sequence[Tool]) -> CreateMessageResultWithTools:
+    async def plan(self, task: str) -> Plan:
+        """Return what the model would do first.
+
+        Raises:
+            ToolError: The model gave no answer.
+            NotSymmetric: The client has no tools or no model to offer.
+        """
+        said = await self._ask([_task(task)], await self._client.list_tools())
+        calls = [_call(use) for use in _uses(said)]
+        asked = "\n".join(f"{call.tool} {json.dumps(call.arguments)}" for call in calls)
+        return Plan(text=_text(said.content_as_list) or asked, calls=calls)
+
+    async def execute(self, calls: Sequence[Call]) -> Done:
+        """Make calls side by side, and tell their results.
+
+        Raises:
+            ToolError: These are more calls than there may be.
+            NotSymmetric: The client has no tools to offer.
+        """
+        results = await self._make(calls)
+        return Done(text="\n".join(_text(result.content) for result in results), steps=self.steps)
+
+    async def _ask(self, messages: Sequence[SamplingMessage], tools: Sequence[Tool]) -> CreateMessageResultWithTools:
         """Return the model's next message.
 
         Raises:
@@ -101,7 +131,7 @@ class Loop:
         except MCPError as error:
             raise ToolError(f"the model gave no answer: {error}") from None
 
-    async def make(self, calls: Sequence[Call]) -> list[CallToolResult]:
+    async def _make(self, calls: Sequence[Call]) -> list[CallToolResult]:
         """Make calls side by side, and return their results in the order of the calls; one that is refused is an error result.
 
         Raises:
@@ -116,6 +146,8 @@ class Loop:
         async def one(place: int, call: Call) -> None:
             try:
                 results[place] = await self._client.call_tool(call.tool, call.arguments)
+            except NotSymmetric:
+                raise
             except MCPError as error:
                 results[place] = CallToolResult(content=[TextContent(type="text", text=str(error))], is_error=True)
             self._finished += 1
@@ -127,6 +159,18 @@ class Loop:
         made = [results[place] for place in range(len(calls))]
         self.steps += [_step(call, result) for call, result in zip(calls, made, strict=True)]
         return made
+
+
+def _task(task: str) -> SamplingMessage:
+    return SamplingMessage(role="user", content=TextContent(type="text", text=task))
+
+
+def _uses(said: CreateMessageResultWithTools) -> list[ToolUseContent]:
+    return [block for block in said.content_as_list if isinstance(block, ToolUseContent)]
+
+
+def _call(use: ToolUseContent) -> Call:
+    return Call(tool=use.name, arguments=use.input)
 
 
 def _answer(use: ToolUseContent, result: CallToolResult) -> ToolResultContent:

@@ -153,6 +153,74 @@ async def test_each_call_is_told_as_progress(switchboard: Switchboard, era: Era)
     assert heard == [(1, 5, "everything__echo"), (2, 5, "everything__get-sum")]
 
 
+@both_eras
+async def test_agents_call_agents(switchboard: Switchboard, era: Era) -> None:
+    def tier(name: str) -> MCPServer:
+        return agent(name=name, system=f"You are the {name}.")
+
+    async with switchboard(
+        lead=tier("lead"), manager=tier("manager"), worker=tier("worker"), everything=everything(), era=era
+    ) as board:
+        model = board.model
+        model.when("Echo", system="worker").reply("one is greeted")
+        model.when("one is greeted", system="manager").reply("both are greeted")
+        model.when("both are greeted", system="lead").reply("the work is done")
+        model.when(system="lead").calls("manager__run", {"task": "greet both"})
+        model.when(system="manager").calls("worker__run", {"task": "Ann"}).calls("worker__run", {"task": "Bob"})
+        model.when("Ann", system="worker").calls("everything__echo", {"message": "Ann"})
+        model.when("Bob", system="worker").calls("everything__echo", {"message": "Bob"})
+        result = await board.call("lead__run", task="greet")
+    assert said(result) == "the work is done"
+    assert board.routes == "host > lead > manager > (worker > everything, worker > everything)"
+    assert board.findings == ()
+
+
+@both_eras
+async def test_a_plan_is_what_the_model_asks_for_and_executing_it_makes_the_calls(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(agent=agent(), everything=everything(), era=era) as board:
+        planned = await board.call("agent__plan", task=TASK)
+        assert board.routes == "host > agent"
+        calls = [{"tool": "everything__echo", "arguments": {"message": "hello"}}]
+        assert planned.structured_content == {"text": said(planned), "calls": calls}
+        done = await board.call("agent__execute", calls=calls)
+        assert len(board.model.requests) == 1
+    assert said(planned) == 'everything__echo {"message": "hello"}'
+    assert done.structured_content == {"text": "Echo: hello", "steps": [{**calls[0], "result": "Echo: hello"}]}
+    assert board.routes == "host > (agent, agent > everything)"
+
+
+async def test_executing_more_calls_than_the_budget_makes_none(switchboard: Switchboard) -> None:
+    async with switchboard(agent=agent(max_steps=1), everything=everything()) as board:
+        call = {"tool": "everything__echo", "arguments": {"message": "a"}}
+        result = await board.call("agent__execute", calls=[call, call])
+    assert result.is_error
+    assert "the budget of 1 calls is spent: made none; asked for everything__echo, everything__echo" in said(result)
+    assert board.routes == "host > agent"
+
+
+@both_eras
+async def test_what_is_cancelled_is_cancelled_down_to_the_last_tool(switchboard: Switchboard, era: Era) -> None:
+    began, ended = anyio.Event(), anyio.Event()
+    slow = MCPServer("slow", log_level="WARNING")
+
+    @slow.tool(structured_output=False)
+    async def wait() -> str:
+        began.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    async with switchboard(agent=agent(), slow=slow, era=era) as board, anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: board.call("agent__run", task="wait"))
+        with anyio.fail_after(30):
+            await began.wait()
+            tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await ended.wait()
+
+
 async def test_a_client_without_the_extension_is_told_so() -> None:
     async with Client(agent(), mode="legacy") as client:
         with pytest.raises(MCPError, match=r"did not declare dev\.mcpsym/symmetric"):
