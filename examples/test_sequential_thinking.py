@@ -14,7 +14,7 @@ def test_the_agent_thinks_twice_and_then_adds(switchboard):
         model = board.model
         model.when("How much").calls("thinking__sequentialthinking", thought(1, "Five weeks are 35 days."))
         model.when('"thoughtNumber": 1').calls("thinking__sequentialthinking", thought(2, "So it is 35 and 7."))
-        model.when('"thoughtNumber": 2').calls("everything__add", {"a": 35, "b": 7})
+        model.when('"thoughtNumber": 2').calls("everything__get-sum", {"a": 35, "b": 7})
         model.when("42").reply("It is 42 days.")
         result = board.call("agent__run", task="How much are five weeks and seven days?")
 
@@ -22,7 +22,7 @@ def test_the_agent_thinks_twice_and_then_adds(switchboard):
     assert [step["tool"] for step in result.structured_content["steps"]] == [
         "thinking__sequentialthinking",
         "thinking__sequentialthinking",
-        "everything__add",
+        "everything__get-sum",
     ]
     assert board.routes == "host > agent > (thinking x2, everything)"
     assert [request.link for request in model.requests] == ["agent"] * 4
