@@ -30,6 +30,7 @@ MISS_REASON: Final = "replay-miss"
 
 _MISS_CODE: Final = -32603
 _SESSION: Final = "mcp-session-id"
+_VERSION: Final = "mcp-protocol-version"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +65,7 @@ class _PlayedChannel:
         self._carriers: dict[str, int] = {}
         self._stream: int | None = None
         self._session: str | None = None
+        self._version: str | None = None
         self._closed = False
 
     def open(self) -> None:
@@ -106,7 +108,10 @@ class _PlayedChannel:
             return None
         self._exchanges += 1
         session = () if self._session is None or self._played.modern else ((_SESSION, self._session),)
-        return Envelope(self._exchanges, (*session, *headers.items()))
+        # As over HTTP itself, an answer goes with the revision that the frames before it named.
+        self._version = headers.get(_VERSION, self._version)
+        version = () if self._version is None or _VERSION in headers else ((_VERSION, self._version),)
+        return Envelope(self._exchanges, (*session, *version, *headers.items()))
 
     def _say(self, replies: tuple[Reply, ...]) -> None:
         for reply in replies:
