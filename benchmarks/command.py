@@ -17,6 +17,7 @@ from benchmarks.calls import faces, recorded_call
 from benchmarks.footprint import footprint
 from benchmarks.growth import growth
 from benchmarks.opening import opening
+from benchmarks.recorder import recorder
 from benchmarks.redaction import redaction
 from benchmarks.row import FULL, QUICK, Effort, Row, Skipped
 from benchmarks.startup import startup
@@ -32,6 +33,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Effort], Iterable[Row | Skipped]]]] = {
     "memory": footprint,
     "growth": growth,
     "redaction": redaction,
+    "recorder": recorder,
 }
 """Every benchmark by name, in the order of the table."""
 

@@ -98,7 +98,7 @@ class Head:
     """The first line of a recording, without what follows from the log.
 
     Attributes:
-        test: Id of the test that was recorded.
+        test: Id of the test that was recorded; empty where it was no test, as with `mcpsym record`.
         links: The links of the log; a log may leave some of them empty.
         sdk: Name and version of the software that was the client.
         date: When it was recorded, as the caller spells it.

@@ -59,6 +59,10 @@ _Step = Literal["structure", "values"]
 """Redaction is two steps: replace what stands in a secret place, then replace what is known to be secret anywhere."""
 
 
+_SHORT: Final = 200
+_REMEMBERED: Final = 2_000
+
+
 class _Edit(NamedTuple):
     start: int
     end: int
@@ -81,6 +85,7 @@ class Redactor:
         self._placeholders: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
         self._watch = _Watch()
+        self._clean: dict[tuple[_Step, str], int] = {}
         for label, value in rules.secrets:
             self._watch.add(value, label)
 
@@ -212,7 +217,17 @@ class Redactor:
         return _applied(text, edits).encode("utf-8", "surrogateescape") if edits else data
 
     def _string(self, text: str, step: _Step) -> str:
-        return _applied(text, self._edits(text, step))
+        # The same headers come with every message, so what was found clean is not searched again until there is more to look for.
+        key: tuple[_Step, str] = (step, text)
+        known = len(self._watch)
+        if self._clean.get(key) == known:
+            return text
+        edits = self._edits(text, step)
+        if not edits and len(text) <= _SHORT:
+            if len(self._clean) >= _REMEMBERED:
+                self._clean.clear()
+            self._clean[key] = known
+        return _applied(text, edits)
 
     def _edits(self, text: str, step: _Step) -> list[_Edit]:
         """Return the edits of a text, which may itself be JSON."""
