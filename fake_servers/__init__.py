@@ -9,6 +9,7 @@ from .clock import clock
 from .code_mode import code_mode
 from .everything import everything
 from .files import files
+from .issue_tracker import issue_tracker
 from .sequential_thinking import sequential_thinking
 
-__all__ = ["agent", "clock", "code_mode", "everything", "files", "sequential_thinking"]
+__all__ = ["agent", "clock", "code_mode", "everything", "files", "issue_tracker", "sequential_thinking"]

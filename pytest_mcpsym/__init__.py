@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pytest_mcpsym.switchboard.opener import Opener as Opener
     from pytest_mcpsym.switchboard.target import LinkSpec as LinkSpec
     from pytest_mcpsym.switchboard.target import link as link
+    from pytest_mcpsym.transport.upstream import Upstream as Upstream
+    from pytest_mcpsym.transport.upstream import upstream as upstream
     from pytest_mcpsym.wire.frame import Frame as Frame
     from pytest_mcpsym.wire.log import WireLog as WireLog
     from pytest_mcpsym.wire.redact import Rules as Rules
@@ -54,9 +56,11 @@ __all__ = [
     "Rules",
     "Switchboard",
     "TargetError",
+    "Upstream",
     "UsageError",
     "WireLog",
     "link",
+    "upstream",
 ]
 
 if not TYPE_CHECKING:
@@ -78,6 +82,7 @@ if not TYPE_CHECKING:
         "switchboard.board": ("AsyncBoard", "Board"),
         "switchboard.opener": ("Opener",),
         "switchboard.target": ("LinkSpec", "link"),
+        "transport.upstream": ("Upstream", "upstream"),
         "wire.frame": ("Frame",),
         "wire.log": ("WireLog",),
         "wire.redact": ("Rules",),

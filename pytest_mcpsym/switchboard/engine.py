@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, cast
@@ -32,6 +32,7 @@ from pytest_mcpsym.switchboard.target import LinkSpec
 from pytest_mcpsym.switchboard.trail import Trail
 from pytest_mcpsym.symmetric.names import SEPARATOR
 from pytest_mcpsym.transport.tap import Tap
+from pytest_mcpsym.transport.upstream import Upstream
 from pytest_mcpsym.wire.frame import Frame, parse_json
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.redact import Rules
@@ -94,16 +95,21 @@ class Engine:
         self._host = host
         self._specs = specs
         self.links: dict[str, Link] = {}
+        self._upstreams = {name: spec.target for name, spec in specs.items() if isinstance(spec.target, Upstream)}
+        self._played = AsyncExitStack()
         self._tasks: anyio.abc.TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
         router = Router(self.links, self._host, self._log, self._settings)
         for name, spec in self._specs.items():
+            if name in self._upstreams:
+                continue
             tap = Tap(self._log, name)
             link = Link(name, spec, tap, self._host, router.serve, settings=self._settings, rules=self._rules)
             transport = "http" if spec.transport == "sockets" else spec.transport
             tap.note("open", transport=transport, era=link.era, target=spec.label)
             self.links[name] = link
+        await self._play()
         self._tasks = await anyio.create_task_group().__aenter__()
         try:
             async with anyio.create_task_group() as starting:
@@ -128,7 +134,23 @@ class Engine:
         assert self._tasks is not None
         if cancel:
             self._tasks.cancel_scope.cancel()
-        await self._tasks.__aexit__(None, None, None)
+        try:
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            await self._played.aclose()
+
+    async def _play(self) -> None:
+        """Play the HTTP APIs, before any server can call them."""
+        async with AsyncExitStack() as stack:
+            for name, api in self._upstreams.items():
+                callers = tuple(self.links) if api.callers is None else api.callers
+                for caller in callers:
+                    self.link(caller)
+                tap = Tap(self._log, name)
+                tap.note("open", transport="upstream", target=self._specs[name].label, callers=list(callers))
+                stack.callback(tap.note, "close", by="host")
+                await stack.enter_async_context(api.open(tap))
+            self._played = stack.pop_all()
 
     def link(self, name: str) -> Link:
         """Return the link of that name.
@@ -138,6 +160,10 @@ class Engine:
         """
         if name in self.links:
             return self.links[name]
+        if name in self._upstreams:
+            raise LinkNameError(
+                f"{name!r} is an HTTP API, which servers call and the test answers; it has no tools and no client"
+            )
         near = difflib.get_close_matches(name, self.links, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise LinkNameError(f"this board has no link {name!r}{hint} (links: {', '.join(self.links) or 'none'})")
@@ -200,7 +226,8 @@ class Engine:
     @property
     def failures(self) -> list[LinkError]:
         """What broke links in the background, in the order of the links."""
-        return [link.failure for link in self.links.values() if link.failure is not None]
+        known = (*self.links.values(), *self._upstreams.values())
+        return [one.failure for one in known if one.failure is not None]
 
 
 @contextmanager

@@ -22,21 +22,22 @@ from mcp.client.stdio import StdioServerParameters
 
 from pytest_mcpsym.errors import TargetError, UsageError
 from pytest_mcpsym.replay.played import Played
+from pytest_mcpsym.transport.upstream import Upstream
 from pytest_mcpsym.wire.redact import Redactor, Rules
 from pytest_mcpsym.wire.sensitive import is_secret_field, is_secret_header
 
 __all__ = ["Era", "LinkSpec", "Transport", "describe", "link"]
 
 Era = Literal["handshake", "modern"]
-Transport = Literal["memory", "stdio", "http", "sockets"]
+Transport = Literal["memory", "stdio", "http", "sockets", "upstream"]
 """`memory` and `stdio` are pipes; `http` is a URL, or a server or ASGI app called in process; `sockets` serves a server or ASGI app
-on a loopback port first."""
+on a loopback port first; `upstream` is an HTTP API that servers call, with no MCP server behind it."""
 
 Asgi = Callable[..., object]
 
 _ACCEPTED = (
     "an SDK MCPServer or Server, a FastMCP server, StdioServerParameters, a URL, an ASGI app, "
-    "a 'module:attribute' string or a shell command"
+    "a 'module:attribute' string, a shell command, or upstream(...) for an HTTP API that servers call"
 )
 _IMPORT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _PLAIN = re.compile(r".{0,7}|[A-Za-z]+|[0-9.]+|.*[/\\\s].*", re.DOTALL)
@@ -83,6 +84,8 @@ class LinkSpec:
         """One line that names the target, without its credentials."""
         if isinstance(self.target, StdioServerParameters):
             return self._redacted(shlex.join([self.target.command, *self.target.args]))
+        if isinstance(self.target, Upstream):
+            return self._redacted(self.target.base_url)
         if isinstance(self.target, str):
             return self._redacted(self.target)
         if isinstance(self.target, Played):
@@ -147,6 +150,10 @@ def link(
         'stdio'
     """
     base = describe(target)
+    if base.transport == "upstream":
+        raise UsageError(
+            f"{base.label} is an HTTP API that servers call, which link() cannot change; give upstream(...) itself"
+        )
     if era not in (None, "handshake", "modern"):
         raise UsageError(f"era={era!r} is no era; use 'handshake' or 'modern' (both at once: the marker, ini or command line)")
     spec = replace(base, transport=_choose(base, transport), era=era or base.era, headers={**base.headers, **(headers or {})})
@@ -203,6 +210,8 @@ def describe(target: object) -> LinkSpec:
         return _from_text(target)
     if isinstance(target, StdioServerParameters):
         return LinkSpec("stdio", target)
+    if isinstance(target, Upstream):
+        return LinkSpec("upstream", target)
     if _is_server(target):
         return LinkSpec("memory", target)
     if _is_asgi(target):

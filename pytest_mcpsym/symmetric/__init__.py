@@ -19,6 +19,7 @@ __all__ = [
     "Sealer",
     "UsedNonces",
     "answer_of",
+    "cause_headers",
     "install",
     "peer",
     "request_digest",
@@ -26,6 +27,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from pytest_mcpsym.symmetric.api import Peer as Peer
+    from pytest_mcpsym.symmetric.api import cause_headers as cause_headers
     from pytest_mcpsym.symmetric.api import peer as peer
     from pytest_mcpsym.symmetric.continuation import RefusedContinuation as RefusedContinuation
     from pytest_mcpsym.symmetric.declared import NotSymmetric as NotSymmetric
@@ -50,6 +52,7 @@ else:
         "Sealer": "sealed",
         "UsedNonces": "sealed",
         "answer_of": "run",
+        "cause_headers": "api",
         "install": "parked",
         "peer": "api",
         "request_digest": "sealed",

@@ -50,8 +50,10 @@ from pytest_mcpsym.symmetric import sdk
 from pytest_mcpsym.symmetric.declared import NotSymmetric, declaration, require
 from pytest_mcpsym.symmetric.names import CAUSE_KEY, IDENTIFIER
 from pytest_mcpsym.symmetric.run import FollowingChannel, ParkedRun
+from pytest_mcpsym.wire.frame import id_text
+from pytest_mcpsym.wire.upstream import CAUSE_HEADER
 
-__all__ = ["NotSymmetric", "Peer", "peer"]
+__all__ = ["NotSymmetric", "Peer", "cause_headers", "peer"]
 
 _ResultT = TypeVar("_ResultT", bound=BaseModel)
 _PageT = TypeVar("_PageT", bound=PaginatedResult)
@@ -332,6 +334,20 @@ class Peer:
             return result.model_validate(answer, by_name=False)
         except ValidationError as error:
             raise MCPError(INTERNAL_ERROR, f"the client's answer to {method} is no {result.__name__}") from error
+
+
+def cause_headers(context: object) -> dict[str, str]:
+    """Return HTTP headers that say for which request a server calls an API: `client.get(url, headers=cause_headers(ctx))`.
+
+    A board on which the API is a link can then tell which call caused it, also where several are in flight. To any other API the
+    header means nothing.
+
+    Args:
+        context: What the handler was given, as `peer` takes it.
+    """
+    found = getattr(context, "request_context", None) or context
+    ident = sdk.wire_request_id(found, getattr(found, "request_id", None))
+    return {} if ident is None else {CAUSE_HEADER: id_text(ident)}
 
 
 def peer(context: object) -> Peer:

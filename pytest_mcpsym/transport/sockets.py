@@ -123,7 +123,11 @@ class _Thread(threading.Thread):
 
 @asynccontextmanager
 async def serve_on_loopback(
-    app: ASGIApp | Callable[[], ASGIApp], *, factory: bool = False, startup_timeout: float = STARTUP_TIMEOUT
+    app: ASGIApp | Callable[[], ASGIApp],
+    *,
+    factory: bool = False,
+    startup_timeout: float = STARTUP_TIMEOUT,
+    listener: socket.socket | None = None,
 ) -> AsyncGenerator[str]:
     """Serve an ASGI app on an ephemeral port of 127.0.0.1.
 
@@ -132,6 +136,7 @@ async def serve_on_loopback(
         factory: `app` is a function that makes the app, called on the server's own loop. That is needed inside a trio test: an
             app made there holds locks that only trio can use.
         startup_timeout: Seconds for its lifespan startup.
+        listener: A bound TCP socket to serve on, closed at the end; default one on an ephemeral port.
 
     Yields:
         The base URL, `http://127.0.0.1:PORT`.
@@ -140,8 +145,11 @@ async def serve_on_loopback(
         StartupError: The app's lifespan startup failed or took too long.
         McpsymError: The app blocks its thread and cannot be stopped.
     """
-    listener = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sends small writes at once only where the protocol is named.
-    listener.bind(("127.0.0.1", 0))
+    if listener is None:
+        listener = socket.socket(
+            proto=socket.IPPROTO_TCP
+        )  # asyncio sends small writes at once only where the protocol is named.
+        listener.bind(("127.0.0.1", 0))
     thread = _Thread(cast("Callable[[], ASGIApp]", app) if factory else lambda: cast("ASGIApp", app), listener)
     thread.start()
     try:

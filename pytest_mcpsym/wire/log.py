@@ -19,14 +19,17 @@ __all__ = ["Cause", "Entry", "Evidence", "Note", "SideChannel", "WireLog"]
 SideChannel = Literal["open", "closing", "close", "stderr", "exit", "http", "failure", "approval"]
 """Side channels of a link:
 
-* `open`: `{"transport": "memory" | "stdio" | "http", "era": "handshake" | "modern", "target": text}`
+* `open`: `{"transport": "memory" | "stdio" | "http", "era": "handshake" | "modern", "target": text}`; of an HTTP API that servers
+  call `{"transport": "upstream", "target": text, "callers": links whose servers may call it}`
 * `closing`: `{}`: the host began to close the link; what the server asks after this cannot be answered any more
 * `close`: `{"by": "host" | "peer"}`, logged once, when no more frames can come
 * `stderr`: `{"text": one line without its newline}`
 * `exit`: `{"status": int, "asked": bool}`: exit status of the peer's process (negative: ended by that signal), and whether it
   was asked to end (its standard input had been closed)
 * `http`: `{"exchange": int, "event": "request" | "response" | "closed", "method": str, "url": str, "status": int,
-  "headers": list of [name, value], "by": "host" | "peer"}`, each with what is known at that event
+  "headers": list of [name, value], "by": "host" | "peer"}`, each with what is known at that event. On a link with transport
+  `upstream` request and response hold their bodies too, as `body` (text) or `base64`, and who closes may be a `caller`: see
+  `pytest_mcpsym.wire.upstream`
 * `failure`: `{"reason": text}`: what broke the link
 * `approval`: `{"method": text, "name": a routed name or URI, "decision": "approved" | "refused" | "unscripted" | "undecided"}`: what the peer of this
   link wanted of another, and what the user said to it
@@ -54,7 +57,8 @@ class Cause:
     Attributes:
         seq: Position in the log.
         time: Seconds since the log was opened.
-        frame: `seq` of the frame that was caused (the forwarded request on the callee's link).
+        frame: `seq` of the frame that was caused (the forwarded request on the callee's link), or of the note of a request to
+            an HTTP API, where the normal form keeps what it was made for.
         by: `seq` of the frame that caused it (the request on the caller's link).
         evidence: How this is known.
     """

@@ -13,6 +13,7 @@ are replaced where the protocol puts them, and nowhere else; all other bytes of 
 | `createdAt`, `lastUpdatedAt`, `lastModified` | `"<time>"`: whether two times fall together is chance |
 | `deadlineMs` of a budget | `"<ms>"` |
 | HTTP: exchange numbers, `mcp-session-id`, event ids, ports | numbers from 1, `<session:n>`, `<event:n>`, `<port>` |
+| calls of HTTP APIs: the `dev-mcpsym-cause` header | number of the request that it names, else `<unknown:n>` |
 | HTTP: `date`, `content-length`, `user-agent`, `server` and the headers of one connection | left out |
 
 The normal form of a normal form is itself. Ids that name the same request stay the same, so whatever `correlate` and `routes`
@@ -35,6 +36,7 @@ from pytest_mcpsym.wire.frame import Envelope, Frame, Message
 from pytest_mcpsym.wire.log import Cause, Entry, Note, WireLog
 from pytest_mcpsym.wire.order import Identities, canonical
 from pytest_mcpsym.wire.splice import splice
+from pytest_mcpsym.wire.upstream import CAUSE_HEADER
 
 __all__ = ["normalise"]
 
@@ -178,6 +180,7 @@ class _Normaliser:
         self._named = order.named
         self._identities = Identities(order.correlation)
         self._correlation = order.correlation
+        self._upstream = order.upstream
         self._numbers = _Numbers(order.entries)
 
     def frame(self, frame: Frame, seq: int) -> Frame:
@@ -237,6 +240,29 @@ class _Normaliser:
                 self._numbers.placeholder(*unknown) if found is None else self._numbers.ids[found.request.seq],
             )
 
+    def note(self, note: Note, seq: int) -> Note:
+        data = {key: value for key, value in note.data.items() if key != "target"}
+        if note.channel == "http":
+            data["exchange"] = self._numbers.exchange(note.link, cast("int", data["exchange"]))
+            pairs = cast("Iterable[tuple[str, str]]", data.get("headers", ()))
+            named, _ = self._upstream.get(note.seq, (None, "ambiguous"))
+            headers = [
+                [
+                    name,
+                    self._cause(note.link, value, named) if name.lower() == CAUSE_HEADER else self._header(name.lower(), value),
+                ]
+                for name, value in pairs
+                if name.lower() not in _DROPPED
+            ]
+            data |= {"headers": headers} if "headers" in data else {}
+        return Note(seq, note.link, 0.0, note.channel, data)
+
+    def _cause(self, link: str, value: str, named: Exchange | None) -> str:
+        """Return what becomes of the id in the cause header of a call that was made for a request, if it names that request."""
+        if named is not None and value in (named.id, str(self._numbers.ids[named.request.seq])):
+            return str(self._numbers.ids[named.request.seq])
+        return self._numbers.placeholder("unknown", value, "cause", link)
+
     def _envelope(self, link: str, envelope: Envelope) -> Envelope:
         headers = tuple(
             (name, self._header(name.lower(), value)) for name, value in envelope.headers if name.lower() not in _DROPPED
@@ -267,15 +293,14 @@ def normalise(log: WireLog) -> WireLog:
 
 
 def _numbered(normaliser: _Normaliser) -> Sequence[Entry]:
-    places = {entry.seq: place for place, entry in enumerate(normaliser.entries) if isinstance(entry, Frame)}
+    places = {entry.seq: place for place, entry in enumerate(normaliser.entries) if not isinstance(entry, Cause)}
     entries: list[Entry] = []
     for seq, entry in enumerate(normaliser.entries):
         match entry:
             case Frame():
                 entries.append(normaliser.frame(entry, seq))
             case Note():
-                data = {key: value for key, value in entry.data.items() if key != "target"}
-                entries.append(Note(seq, entry.link, 0.0, entry.channel, data))
+                entries.append(normaliser.note(entry, seq))
             case Cause():
                 entries.append(Cause(seq, 0.0, places[entry.frame], places[entry.by], entry.evidence))
     return entries

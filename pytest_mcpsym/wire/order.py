@@ -9,6 +9,9 @@
    requests that its server sent meanwhile with what belongs to them, further legs, and its answer. A routed request of a server
    whose cause is ambiguous is a route of its own.
 
+A call of an HTTP API follows the request for which it was made, before what else belongs to it: its notes, and a cause record that
+says how that is known. Calls for which that is not known follow what the host sent that belongs to no route, under the API's link.
+
 Only the order of arrival on one link decides anything; orders across links never do, not even for two calls of the host,
 because nothing in a log tells concurrency from sequence. Each cause record stays behind the frame that it explains. Where the
 evidence for a frame would be another in the canonical order than it was in the log (a sole request in flight may not be the
@@ -25,8 +28,9 @@ from dataclasses import dataclass, field
 
 from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate
 from pytest_mcpsym.wire.frame import Frame
-from pytest_mcpsym.wire.log import Cause, Entry, Note
+from pytest_mcpsym.wire.log import Cause, Entry, Evidence, Note
 from pytest_mcpsym.wire.route import ROUTED, InFlight, Placements, cause_id, place
+from pytest_mcpsym.wire.upstream import UpstreamCall, upstream_calls
 
 __all__ = ["Canonical", "canonical"]
 
@@ -36,15 +40,17 @@ class Canonical:
     """A log in canonical order.
 
     Attributes:
-        entries: Opening notes, frames and cause records with the `seq` that they have in the log. Records that the log does not
+        entries: Opening notes, frames, cause records and the notes of calls of HTTP APIs with the `seq` that they have in the log. Records that the log does not
             hold have the `seq` -1.
         correlation: Exchanges and anomalies of the log.
+        upstream: What each call of an HTTP API was made for, by `seq` of the note of its request.
         named: For each frame whose `_meta` names a request of its link as its cause: that request's exchange, by `seq`.
     """
 
     entries: tuple[Entry, ...]
     correlation: Correlation
     named: Mapping[int, Exchange]
+    upstream: Mapping[int, tuple[Exchange | None, Evidence]]
 
 
 class Identities:
@@ -79,6 +85,7 @@ class _Slots:
         heads: First frames of routes.
         below: What belongs to an exchange, by `seq` of its request.
         caused: Requests that were forwarded because of a frame, by its `seq`.
+        upstream: Calls of HTTP APIs that were made for a request, by its `seq`; `-1` for those of which it is not known.
     """
 
     host: dict[str, list[Frame]] = field(default_factory=lambda: defaultdict(list))
@@ -86,6 +93,7 @@ class _Slots:
     heads: list[Frame] = field(default_factory=list[Frame])
     below: dict[int, list[Frame]] = field(default_factory=lambda: defaultdict(list))
     caused: dict[int, list[Frame]] = field(default_factory=lambda: defaultdict(list))
+    upstream: dict[int, list[UpstreamCall]] = field(default_factory=lambda: defaultdict(list))
 
     def alone(self, frame: Frame) -> None:
         (self.host if frame.direction == "to-server" else self.server)[frame.link].append(frame)
@@ -136,8 +144,18 @@ class _Writer:
             self.out.append(frame)
             self._explain(frame)
             self._track(frame)
+            self.call_upstream(self._slots.upstream.pop(frame.seq, []))
             stack.extend(reversed(self._slots.below.pop(frame.seq, [])))
             stack.extend(reversed(self._slots.caused.pop(frame.seq, [])))
+
+    def call_upstream(self, calls: Iterable[UpstreamCall]) -> None:
+        """Write calls of HTTP APIs, each with a record of what it was made for."""
+        for call in calls:
+            parent, evidence = self._placements.upstream[call.request.seq]
+            self.out.append(call.request)
+            if parent is not None:
+                self.out.append(Cause(-1, 0.0, call.request.seq, parent.request.seq, evidence))
+            self.out.extend(call.notes[1:])
 
     def _explain(self, frame: Frame) -> None:
         """Write the records of a frame, and one more if its place could not be derived from the canonical order alone."""
@@ -206,12 +224,16 @@ def canonical(log: Iterable[Entry], correlation: Correlation | None = None) -> C
 
     for caused in slots.caused.values():
         caused.sort(key=by_link)
+    for call in sorted(upstream_calls(entries), key=lambda call: (ranks[call.link], call.request.seq)):
+        parent, _ = placements.upstream[call.request.seq]
+        slots.upstream[-1 if parent is None else parent.request.seq].append(call)
     opening = [entry for entry in entries if isinstance(entry, Note) and entry.channel == "open"]
     opening.sort(key=lambda note: (ranks[note.link], note.seq))
-    writer = _Writer(entries, slots, placements, Canonical((), known, named))
+    writer = _Writer(entries, slots, placements, Canonical((), known, named, placements.upstream))
     writer.out.extend(opening)
     for link in ranks:
         writer.write(slots.host.get(link, []))
+        writer.call_upstream(call for call in slots.upstream[-1] if call.link == link)
         writer.write(slots.server.get(link, []))
     writer.write(sorted(slots.heads, key=by_link))
-    return Canonical(tuple(writer.out), known, named)
+    return Canonical(tuple(writer.out), known, named, placements.upstream)

@@ -11,6 +11,7 @@ A file is JSON lines in UTF-8. The first line is the head, each line after it on
 * A frame says who sent it, and holds its message as it was, byte for byte: as `json` where it is JSON on one line, else as `raw` in
   base64. Keys that say nothing are left out: `http` on links without HTTP, `link` where the head names only one.
 * A cause record says which line was caused by which: `{"cause":"routed","at":0.1,"frame":7,"by":5}`.
+* A link to an HTTP API has no era in the head: `"api":{"transport":"upstream"}`. Its calls are notes, and a cause record may name one.
 * Lines are numbered as editors do: the entry with `seq` n is on line n + 2.
 * A file that grows while it is recorded has no `entries` in its head: `head_line`, then an `entry_line` for each entry. Whoever writes
   it may be killed at any moment, so there, and only there, `read` drops a last line that was cut in the middle.
@@ -35,6 +36,7 @@ from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
 from pytest_mcpsym.wire.log import Cause, Entry, Evidence, Note, SideChannel, WireLog
 from pytest_mcpsym.wire.splice import SpliceError, find, splice
 from pytest_mcpsym.wire.tokens import require_json
+from pytest_mcpsym.wire.upstream import UPSTREAM
 
 __all__ = [
     "FORMAT",
@@ -58,7 +60,7 @@ FORMAT: Final = 1
 """Version of the format that this module reads and writes."""
 
 Era = Literal["handshake", "modern"]
-Transport = Literal["memory", "stdio", "http"]
+Transport = Literal["memory", "stdio", "http", "upstream"]
 
 Fault = Literal["no-head", "version", "not-json", "keys", "type", "truncated", "secret"]
 """What is wrong with a recording: its first line is no head; it is of another version; a line is no JSON; keys are unknown, missing
@@ -86,10 +88,10 @@ class RecordingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class LinkHead:
-    """What the head says of one link."""
+    """What the head says of one link; one to an HTTP API (`upstream`) has no era."""
 
     name: str
-    era: Era
+    era: Era | None
     transport: Transport
 
 
@@ -135,8 +137,9 @@ def as_written(log: WireLog) -> WireLog:
         TypeError: A note holds a value that JSON cannot.
     """
     frames = {entry.seq for entry in log if isinstance(entry, Frame)}
-    kept = [entry for entry in log if not isinstance(entry, Cause) or {entry.frame, entry.by} <= frames]
-    places = {entry.seq: place for place, entry in enumerate(kept) if isinstance(entry, Frame)}
+    caused = frames | {entry.seq for entry in log if isinstance(entry, Note) and entry.channel == "http"}
+    kept = [entry for entry in log if not isinstance(entry, Cause) or (entry.frame in caused and entry.by in frames)]
+    places = {entry.seq: place for place, entry in enumerate(kept) if not isinstance(entry, Cause)}
     entries: list[Entry] = []
     for seq, entry in enumerate(kept):
         time = round(entry.time, 3) + 0.0  # adding zero turns -0.0 into 0.0
@@ -189,7 +192,7 @@ def head_line(head: Head, *, entries: int | None = None) -> bytes:
     first: dict[str, object] = {
         "mcpsym": FORMAT,
         "test": head.test,
-        "links": {link.name: {"era": link.era, "transport": link.transport} for link in head.links},
+        "links": {link.name: {**({"era": link.era} if link.era else {}), "transport": link.transport} for link in head.links},
         "sdk": head.sdk,
         "date": head.date,
     }
@@ -308,7 +311,8 @@ def _require_causes(entries: list[Entry], name: str) -> None:
     for entry in entries:
         if isinstance(entry, Cause):
             for key, seq in (("frame", entry.frame), ("by", entry.by)):
-                if not (0 <= seq < len(entries) and isinstance(entries[seq], Frame)):
+                named = entries[seq] if 0 <= seq < len(entries) else None
+                if not (isinstance(named, Frame) or (key == "frame" and isinstance(named, Note) and named.channel == "http")):
                     raise RecordingError(name, line_of(entry), "type", f"`{key}` names line {seq + 2}, which holds no frame")
 
 
@@ -329,9 +333,13 @@ def _read_head(line: bytes, name: str) -> tuple[Head, int | None]:
     members = reader.members("mcpsym", "test", "links", "sdk", "date", optional=("entries",))
     links: list[LinkHead] = []
     for link, value in reader.object_at(members, "links").items():
-        fields = reader.exactly(value, f"links.{link}", "era", "transport")
-        era = cast("Era", reader.one_of(fields, "era", get_args(Era)))
-        links.append(LinkHead(link, era, cast("Transport", reader.one_of(fields, "transport", get_args(Transport)))))
+        where = f"links.{link}"
+        fields = reader.exactly(value, where, "transport", optional=("era",))
+        transport = cast("Transport", reader.one_of(fields, "transport", get_args(Transport)))
+        if transport != UPSTREAM:
+            fields = reader.exactly(value, where, "era", "transport")
+        era = cast("Era", reader.one_of(fields, "era", get_args(Era))) if "era" in fields else None
+        links.append(LinkHead(link, era, transport))
     test, sdk, date = (reader.of_type(members, key, str) for key in ("test", "sdk", "date"))
     count = reader.of_type(members, "entries", int) if "entries" in members else None
     return Head(test, tuple(links), sdk, date), count

@@ -7,14 +7,16 @@ with one newline and can always be written as UTF-8. Pinned by `tests/wire/test_
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from pytest_mcpsym.wire.frame import Direction, Envelope, Frame, Message, id_text
 from pytest_mcpsym.wire.log import Cause, Note, WireLog
+from pytest_mcpsym.wire.route import UNKNOWN
 from pytest_mcpsym.wire.splice import find, pretty, splice
-from pytest_mcpsym.wire.tokens import tokens
+from pytest_mcpsym.wire.tokens import require_json, tokens
+from pytest_mcpsym.wire.upstream import UpstreamCall, body_of, callers_of, upstream_calls
 
 __all__ = ["render"]
 
@@ -25,7 +27,8 @@ def render(log: WireLog, *, width: int = 100, side_channels: bool = False) -> st
     """Return the transcript of a log.
 
     First come the links, one per line, then the frames: an arrow line that says who sent what to whom, because of what, and what it
-    answers, then what HTTP adds, `_meta` and the payload. What repeats on a link and direction is shown when it changes.
+    answers, then what HTTP adds, `_meta` and the payload. What repeats on a link and direction is shown when it changes. A call of an
+    HTTP API by a server is shown in the same way: method and URL or status, headers, body.
 
     Args:
         log: The log, redacted and in the order to show.
@@ -37,6 +40,8 @@ def render(log: WireLog, *, width: int = 100, side_channels: bool = False) -> st
     for entry in log:
         if isinstance(entry, Frame):
             blocks.append("\n".join(line.rstrip() for line in view.frame(entry)))
+        elif isinstance(entry, Note) and entry.seq in view.calls:
+            blocks.append("\n".join(line.rstrip() for line in view.upstream(entry, view.calls[entry.seq])))
         elif isinstance(entry, Note) and side_channels and entry.channel != "open":
             blocks.append(_note(entry))
     return ("\n\n".join(blocks) + "\n").encode("utf-8", "backslashreplace").decode("utf-8")
@@ -105,6 +110,8 @@ class _View:
     width: int
     causes: dict[int, Cause] = field(init=False)
     by_seq: dict[int, Frame] = field(init=False)
+    calls: dict[int, UpstreamCall] = field(init=False)
+    callers: dict[str, tuple[str, ...]] = field(init=False)
     asked: dict[tuple[str, Direction, str | None], str] = field(default_factory=dict[tuple[str, Direction, "str | None"], str])
     metas: dict[tuple[str, Direction], str] = field(default_factory=dict[tuple[str, Direction], str])
     envelopes: dict[tuple[str, Direction], str] = field(default_factory=dict[tuple[str, Direction], str])
@@ -112,6 +119,8 @@ class _View:
     def __post_init__(self) -> None:
         self.causes = {cause.frame: cause for cause in self.log.causes}
         self.by_seq = {frame.seq: frame for frame in self.log.frames}
+        self.callers = callers_of(self.log)
+        self.calls = {note.seq: call for call in upstream_calls(self.log) for note in call.notes}
 
     def frame(self, frame: Frame) -> Iterator[str]:
         message = frame.message
@@ -129,6 +138,27 @@ class _View:
         if payload is not None:
             yield from self._payload(frame, payload)
 
+    def upstream(self, note: Note, call: UpstreamCall) -> Iterator[str]:
+        """Yield the lines of one side of a call of an HTTP API."""
+        cause = self.causes.get(call.request.seq)
+        by = None if cause is None else self.by_seq.get(cause.by)
+        may_call = self.callers[note.link]
+        caller = by.link if by is not None else may_call[0] if len(may_call) == 1 else UNKNOWN
+        what = f"{_text(call.method)} {_text(call.url)}  #{call.number}"
+        if note is call.request:
+            parts = (f"{_text(caller)} → {_text(note.link)}", what, self._because(note))
+        elif note is call.response:
+            parts = (f"{_text(note.link)} → {_text(caller)}", f"HTTP {_text(note.data.get('status'))} of {what}", "")
+        else:
+            why = _text(note.data.get("reason"))
+            parts = (f"{_text(note.link)} → {_text(caller)}", f"closed by {_text(note.data.get('by'))}: {what}", why)
+        yield "  ".join(part for part in parts if part)
+        for name, value in cast("Iterable[tuple[str, str]]", note.data.get("headers", ())):
+            yield f"{_INDENT}{_text(name)}: {_text(value)}"
+        body = body_of(note)
+        if body:
+            yield from _indented(_body(body, self.width - len(_INDENT)))
+
     def _arrow(self, frame: Frame) -> str:
         ends = ("host", _text(frame.link))
         return " → ".join(ends if frame.direction == "to-server" else reversed(ends))
@@ -144,8 +174,8 @@ class _View:
             return f"{message.kind} of {_text(method)}" if method else message.kind
         return f"not JSON  ({_why(frame)})" if message.kind == "not-json" else f"invalid  ({_text(message.reason)})"
 
-    def _because(self, frame: Frame) -> str:
-        cause = self.causes.get(frame.seq)
+    def _because(self, entry: Frame | Note) -> str:
+        cause = self.causes.get(entry.seq)
         if cause is None:
             return ""
         by = self.by_seq.get(cause.by)
@@ -180,6 +210,21 @@ class _View:
             yield from _indented(f"_meta {text}")
         elif text != "{}" or not has_token:
             yield f"{_INDENT}_meta as before"
+
+
+def _body(body: bytes, width: int) -> str:
+    """Return the body of an HTTP message: JSON made readable, text as it is, and of anything else how much there is."""
+    try:
+        require_json(body)
+    except ValueError:
+        pass
+    else:
+        return pretty(body, width=width)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return f"{len(body)} bytes"
+    return "\n".join(_text(line) for line in text.rstrip("\n").split("\n"))
 
 
 def _indented(text: str) -> Iterator[str]:

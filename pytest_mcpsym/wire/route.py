@@ -13,6 +13,10 @@ hop's cause is known is its evidence, the strongest that holds:
     4. `sole`: exactly one routed request was in flight on A
     5. `ambiguous`: no parent; the hop is a root of its own
 
+A call that a server makes of an HTTP API is a hop too, if the API is a link of the board: its method is that of HTTP, its target the
+URL. Nothing is forwarded, so nothing is `routed`; `pytest_mcpsym.wire.upstream` says how its cause is known. Where it is not, the
+caller is the one link that may call the API, else `unknown`.
+
 A cause is always earlier than what it caused; a record that says otherwise, or that names no frame of the log, counts as none.
 So there are no cycles, and nothing here recurses. Pinned by `tests/wire/test_route.py`.
 """
@@ -28,11 +32,15 @@ from pytest_mcpsym.wire.extension import CAUSE_KEY, CONTINUE
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import Cause, Entry, Evidence, Note
 from pytest_mcpsym.wire.shape import Forest, RouteSyntaxError, Shapes, difference, draw, merged, parse_forest, rows, text
+from pytest_mcpsym.wire.upstream import CAUSE_HEADER, UpstreamCall, callers_of, header_of, upstream_calls
 
 __all__ = ["HOST", "ROUTED", "Hop", "InFlight", "Placements", "RouteSyntaxError", "Routes", "explain", "place", "routes"]
 
 HOST: Final = "host"
 """Name of the peer that no link leads to: the test with its switchboard."""
+
+UNKNOWN: Final = "unknown"
+"""Name of the caller of an HTTP API where nothing tells which of several servers it was."""
 
 ROUTED: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
 """Methods whose requests are hops."""
@@ -48,9 +56,10 @@ class Hop:
     Attributes:
         caller: Link name of the peer that asked, or `host`.
         callee: Link name of the peer that was asked; `None` if the switchboard refused and forwarded nothing.
-        method: Its method.
-        target: Name or URI as the callee was sent it (for a refused hop: as the caller sent it); empty if there is none.
-        exchange: The exchange on the callee's link; for a refused hop the one on the caller's.
+        method: Its method; for a call of an HTTP API that of HTTP.
+        target: Name, URI or URL as the callee was sent it (for a refused hop: as the caller sent it); empty if there is none.
+        exchange: The exchange on the callee's link; for a refused hop the one on the caller's; for a call of an HTTP API a view of
+            it (`pytest_mcpsym.wire.upstream.UpstreamCall.exchange`).
         via: The exchange on the caller's link by which a server asked; `None` for the host's own calls and for calls of a
             claimed result.
         evidence: How its cause is known.
@@ -169,6 +178,19 @@ class InFlight:
             return next(iter(flying.values()))[1], "sole"
         return None, "ambiguous"
 
+    def upstream(self, callers: Iterable[str], named: str | None) -> tuple[Exchange | None, Evidence]:
+        """Return what a call of an HTTP API was made for, and the evidence.
+
+        Args:
+            callers: The links whose servers may have made it.
+            named: The id that its header names, as JSON text. Where the handler goes on in legs, that is the id of the first request.
+        """
+        flying = [found for link in callers for found in self._open.get(link, {}).values()]
+        meant = {routed.request.seq: routed for ident, routed in flying if named is not None and named in (ident, routed.id)}
+        if len(meant) == 1:
+            return next(iter(meant.values())), "meta"
+        return (flying[0][1], "sole") if len(flying) == 1 else (None, "ambiguous")
+
 
 @dataclass(frozen=True, slots=True)
 class Placements:
@@ -181,6 +203,8 @@ class Placements:
             evidence, by `seq` of the frame. For a notification only `meta` and `stream` count.
         legs: For a `dev.mcpsym/continue`, and for a routed request sent again with the input that its server required: the routed
             exchange that it goes on with, by `seq` of the request.
+        upstream: For a call of an HTTP API: the routed exchange for which it was made, or `None`, and the evidence, by `seq` of the
+            note of its request.
     """
 
     records: Mapping[int, Cause] = field(default_factory=dict[int, Cause])
@@ -189,6 +213,9 @@ class Placements:
         default_factory=dict[int, tuple[Exchange | None, Evidence]]
     )
     legs: Mapping[int, Exchange] = field(default_factory=dict[int, Exchange])
+    upstream: Mapping[int, tuple[Exchange | None, Evidence]] = field(
+        default_factory=dict[int, tuple[Exchange | None, Evidence]]
+    )
 
     def parent(self, frame: Frame, correlation: Correlation) -> tuple[Exchange | None, Evidence]:
         """Return the routed exchange for which a server sent an asking frame, and the evidence."""
@@ -219,6 +246,7 @@ def place(log: Iterable[Entry], correlation: Correlation) -> Placements:
     handling: dict[int, tuple[Exchange | None, Evidence]] = {}
     legs: dict[int, Exchange] = {}
     continued: dict[tuple[str, str, str], Exchange] = {}
+    calling, upstream = _upstream_causes(entries, frames, correlation)
     for entry in entries:
         if isinstance(entry, Cause):
             continue
@@ -226,6 +254,9 @@ def place(log: Iterable[Entry], correlation: Correlation) -> Placements:
         if ended is not None:
             flying.finish(ended)
             _remember(ended, legs, continued)
+        if entry.seq in calling and entry.seq not in upstream:
+            callers, call = calling[entry.seq]
+            upstream[entry.seq] = flying.upstream(callers, header_of(call.request, CAUSE_HEADER))
         if isinstance(entry, Note) or entry.message.kind not in ("request", "notification"):
             continue
         if entry.direction == "to-client":
@@ -238,7 +269,22 @@ def place(log: Iterable[Entry], correlation: Correlation) -> Placements:
                 legs[entry.seq] = leg
             if leg is not None or entry.message.method in ROUTED:
                 flying.begin(cast("Exchange", correlation.owner(entry)), str(entry.message.id), leg)
-    return Placements(records, forwarded, handling, legs)
+    return Placements(records, forwarded, handling, legs, upstream)
+
+
+def _upstream_causes(
+    entries: Sequence[Entry], frames: Mapping[int, Frame], correlation: Correlation
+) -> tuple[dict[int, tuple[tuple[str, ...], UpstreamCall]], dict[int, tuple[Exchange | None, Evidence]]]:
+    """Return the calls of HTTP APIs with the links they may come from, and what cause records say of them; by `seq`."""
+    links = callers_of(entries)
+    calling = {call.request.seq: (links[call.link], call) for call in upstream_calls(entries)}
+    recorded: dict[int, tuple[Exchange | None, Evidence]] = {}
+    for entry in entries if calling else ():
+        if isinstance(entry, Cause) and entry.frame in calling:
+            by = frames.get(entry.by)
+            known = None if by is None else correlation.owner(by)
+            recorded[entry.frame] = (None, "ambiguous") if known is None else (known, entry.evidence)
+    return calling, recorded
 
 
 def _goes_on(frame: Frame) -> tuple[str, str, str]:
@@ -382,6 +428,10 @@ def routes(log: Iterable[Entry], correlation: Correlation | None = None, placeme
     placements = placements or place(entries, known)
     forwarded = {by.seq for by in placements.forwarded.values()}
     below: dict[int | None, list[Hop]] = {}
+    links = callers_of(entries)
+    for call in upstream_calls(entries):
+        hop, parent = _upstream_hop(call, links[call.link], placements)
+        below.setdefault(None if parent is None else parent.request.seq, []).append(hop)
     # A hop's cause is earlier than the hop, so backwards every hop finds its children complete.
     for exchange in reversed(known.exchanges):
         if exchange.method not in ROUTED or exchange.request.seq in placements.legs:
@@ -412,6 +462,12 @@ def _hop(
         return Hop(exchange.link, None, *what, exchange, evidence, children), parent
     via = known.owner(asked) if asked.message.kind == "request" else None
     return Hop(asked.link, exchange.link, *what, via, evidence, children), parent
+
+
+def _upstream_hop(call: UpstreamCall, callers: Sequence[str], placements: Placements) -> tuple[Hop, Exchange | None]:
+    parent, evidence = placements.upstream.get(call.request.seq, (None, "ambiguous"))
+    caller = parent.link if parent is not None else callers[0] if len(callers) == 1 else UNKNOWN
+    return Hop(caller, call.link, call.method, call.url, call.exchange, None, evidence), parent
 
 
 def explain(expected: str, got: Routes) -> list[str]:

@@ -25,6 +25,7 @@ FAKES = {
     "sequential_thinking": ["sequentialthinking"],
     "clock": ["now", "advance", "convert", "between"],
     "files": ["list", "read", "write", "search"],
+    "issue_tracker": ["list_issues", "get_issue", "create_issue", "add_comment", "update_issue"],
 }
 
 
