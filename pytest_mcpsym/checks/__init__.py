@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Final
 
 from pytest_mcpsym.checks.cancellation import CANCELLATION
+from pytest_mcpsym.checks.extension import EXTENSION
 from pytest_mcpsym.checks.finding import Check, Finding, Registry, Severity, View, check, judge, matches, wrong_pattern
 from pytest_mcpsym.checks.isolation import ISOLATION
 from pytest_mcpsym.checks.jsonrpc import JSONRPC
 from pytest_mcpsym.checks.lifecycle import LIFECYCLE
 from pytest_mcpsym.checks.progress import PROGRESS
+from pytest_mcpsym.checks.routing import ROUTING
 from pytest_mcpsym.checks.selection import gathered, select, wrong_selection
 from pytest_mcpsym.wire.log import WireLog
 
@@ -33,7 +35,7 @@ __all__ = [
 ]
 
 DEFAULT: Final = Registry(
-    (*JSONRPC.values(), *PROGRESS.values(), *CANCELLATION.values(), *LIFECYCLE.values(), *ISOLATION.values())
+    each for family in (JSONRPC, PROGRESS, CANCELLATION, LIFECYCLE, EXTENSION, ROUTING, ISOLATION) for each in family.values()
 )
 """The checks that come with this package, all of which run unless a project selects."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pytest_mcpsym.wire.extension import BUDGET_KEY, CAUSE_KEY, CONTINUE, TRACE_KEYS, USAGE_KEY
+from pytest_mcpsym.wire.extension import BUDGET_KEY, CAUSE_KEY, CONTINUE, IDENTIFIER, TRACE_KEYS, USAGE_KEY
 
 __all__ = [
     "BUDGET_KEY",
@@ -23,9 +23,6 @@ __all__ = [
     "USAGE_KEY",
     "Reason",
 ]
-
-IDENTIFIER: Final = "dev.mcpsym/symmetric"
-"""Key of the extension under `capabilities.extensions`."""
 
 FULL_CAPABILITY: Final[dict[str, object]] = {"tools": {}, "resources": {}, "prompts": {}, "sampling": {"tools": {}}}
 """What a client declares that offers everything the extension knows."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BUDGET_KEY", "CAUSE_KEY", "CONTINUE", "TRACE_KEYS", "USAGE_KEY"]
+__all__ = ["BUDGET_KEY", "CAUSE_KEY", "CONTINUE", "IDENTIFIER", "TRACE_KEYS", "USAGE_KEY"]
+
+IDENTIFIER: Final = "dev.mcpsym/symmetric"
+"""Key of the extension under `capabilities.extensions`."""
 
 CONTINUE: Final = "dev.mcpsym/continue"
 """The request that brings the answers and begins the next leg (modern era)."""

@@ -1,0 +1,103 @@
+"""Checks of what crosses from link to link: that it arrives as it was sent, and that nobody waits for himself.
+
+Pinned by `tests/checks/test_routing.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pytest_mcpsym.checks.finding import Finding, Registry, View, check
+from pytest_mcpsym.checks.wording import called
+from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.route import Hop
+from pytest_mcpsym.wire.splice import find
+
+__all__ = ["ROUTING", "changed", "cycle"]
+
+_ANSWERED: Final = ("content", "structuredContent", "messages", "isError")
+"""Members of results that carry what a peer said. `contents` and links hold URIs, which routing renames."""
+
+
+@check(
+    "routing:changed",
+    severity="error",
+    sentence="What one peer asks of another, and what it answers, arrives byte for byte, but for ids, names, URIs and `_meta`.",
+    source="symmetric extension, forwarding; https://www.rfc-editor.org/rfc/rfc8259#section-6",
+)
+def changed(view: View) -> Iterator[Finding]:
+    """Find arguments and results that differ between the link that they came from and the link that they went to."""
+    for hop in view.routes.walk():
+        if hop.via is None or hop.callee is None or hop.via is hop.exchange:
+            continue
+        asked, sent = hop.via.request, hop.exchange.request
+        if not _same_from(b'"arguments":', asked, sent) and (
+            find(asked.data, ("params", "arguments")) != find(sent.data, ("params", "arguments"))
+        ):
+            text = f"{hop.callee}: the arguments of {called(hop.exchange)} are not those that {hop.caller} sent"
+            yield changed.finding(text, (asked, sent), hop.callee, view.route(hop.exchange))
+        came, told = hop.exchange.response, hop.via.response
+        name = None if came is None or told is None else _differs(came, told)
+        if came is not None and told is not None and name is not None:
+            text = f"{hop.caller}: `{name}` of the answer to {called(hop.via)} is not what {hop.callee} answered"
+            yield changed.finding(text, (came, told), hop.caller, view.route(hop.exchange))
+
+
+def _same_from(name: bytes, left: Frame, right: Frame) -> bool:
+    """Whether two frames are alike from a member that both have once: a cheap answer, which most frames need only."""
+    first, second = left.data.split(name), right.data.split(name)
+    return len(first) == 2 == len(second) and first[1] == second[1]
+
+
+def _differs(came: Frame, told: Frame) -> str | None:
+    """Return the member that two answers tell differently; a leg of a longer call has none in common with its end."""
+    if came.message.kind != "result" or told.message.kind != "result" or _same_from(b'"result":', came, told):
+        return None
+    for name in _ANSWERED:
+        left, right = find(came.data, ("result", name)), find(told.data, ("result", name))
+        if left is not None and right is not None and left != right and b'"uri"' not in left:
+            return name
+    return None
+
+
+@check(
+    "deadlock:cycle",
+    severity="error",
+    sentence="No peer waits for an answer that it owes itself.",
+    source="https://github.com/microsoft/agent-framework/issues/4898",
+    at_close=True,
+)
+def cycle(view: View) -> Iterator[Finding]:
+    """Find requests that were never answered by a peer which was itself waiting, at the other end of the route, for that answer.
+
+    A warning where a request was cancelled, because it may have been before the peer had time to answer.
+    """
+    for root in view.routes:
+        yield from _cycles(view, root, ())
+
+
+def _cycles(view: View, hop: Hop, path: tuple[Hop, ...]) -> Iterator[Finding]:
+    if hop.callee is None or hop.exchange.response is not None:
+        return
+    path = (*path, hop)
+    waiting = [child for child in hop.children if child.callee is not None and child.exchange.response is None]
+    if waiting:
+        for child in waiting:
+            yield from _cycles(view, child, path)
+        return
+    start = next((index for index, each in enumerate(path[:-1]) if each.callee == hop.callee), None)
+    if start is None:
+        return
+    names = " > ".join(str(each.callee) for each in path[start:])
+    cancelled = any(each.exchange.state == "cancelled" for each in path)
+    text = (
+        f"{hop.callee}: {hop.callee} did not answer {called(hop.exchange)} while it waited for the answer itself: {names}; "
+        f"it owes the answer, or the server handles one request at a time"
+    )
+    frames = tuple(each.exchange.request for each in path[start:])
+    yield cycle.finding(text, frames, hop.callee, view.route(hop.exchange), "warning" if cancelled else "error")
+
+
+ROUTING: Final = Registry((changed, cycle))
+"""All checks of what crosses from link to link."""

@@ -1,0 +1,107 @@
+"""What changed between links, and who waits for himself."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_mcpsym.checks import Finding, run
+from pytest_mcpsym.wire.frame import Frame
+from tests.wire.strategies import Telling
+
+
+def found(telling: Telling, check: str) -> list[Finding]:
+    return [finding for finding in run(telling.log) if finding.check == check]
+
+
+def forwarded(telling: Telling, arguments: bytes, arriving: bytes) -> tuple[Frame, Frame]:
+    """The agent asks the clock for something, which the switchboard forwards."""
+    telling.call("agent", 1, name="run")
+    text = b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"%s","arguments":%s,"_meta":{"x":%d}}}'
+    asked = telling.frame("agent", "to-client", text % (7, b"clock__now", arguments, 1))
+    sent = telling.frame("clock", "to-server", text % (8, b"now", arriving, 2))
+    telling.caused(sent, asked)
+    return asked, sent
+
+
+def result(telling: Telling, request: Frame, members: bytes) -> Frame:
+    text = b'{"jsonrpc":"2.0","id":%s,"result":{%s}}' % (str(request.message.id).encode(), members)
+    return telling.frame(request.link, "to-client" if request.direction == "to-server" else "to-server", text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "arriving", "changed"),
+    [
+        (b'{"n":1}', b'{"n":1}', False),
+        (b'{"n":1.0}', b'{"n":1}', True),
+        (b'{"n":12345678901234567890}', b'{"n":12345678901234567000}', True),
+        (b'{"a":1,"b":2}', b'{"b":2,"a":1}', True),
+        (b'{"a":"\\u00e9"}', '{"a":"é"}'.encode(), True),
+        (b'{"a":1,"x":2}', b'{"a":1}', True),
+    ],
+)
+def test_arguments_arrive_as_they_were_sent(arguments: bytes, arriving: bytes, changed: bool) -> None:
+    telling = Telling()
+    asked, sent = forwarded(telling, arguments, arriving)
+    assert [(each.frames, each.route) for each in found(telling, "routing:changed")] == (
+        [((asked.seq, sent.seq), "host > agent > clock")] if changed else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("came", "told", "changed"),
+    [
+        (b'"content":[],"_meta":{"a":1}', b'"_meta":{"b":2},"content":[]', False),
+        (b'"content":[{"text":"1"}]', b'"content":[{"text":"2"}]', True),
+        (b'"structuredContent":{"n":1e2},"x":1', b'"structuredContent":{"n":100.0},"x":1', True),
+        (b'"resultType":"input_required"', b'"content":[]', False),
+        (b'"content":[{"uri":"a:b"}]', b'"content":[{"uri":"clock+a:b"}]', False),
+    ],
+)
+def test_results_arrive_as_they_were_sent(came: bytes, told: bytes, changed: bool) -> None:
+    telling = Telling()
+    asked, sent = forwarded(telling, b"{}", b"{}")
+    frames = (result(telling, sent, came).seq, result(telling, asked, told).seq)
+    assert [each.frames for each in found(telling, "routing:changed")] == ([frames] if changed else [])
+
+
+def waiting() -> tuple[Telling, list[Frame]]:
+    """The agent waits for the code server, which waits for the agent."""
+    telling = Telling()
+    first = telling.call("agent", 1, name="run")
+    asks = telling.request("agent", "to-client", 1, params={"name": "code__run"})
+    second = telling.call("code", 1, asks, name="run")
+    back = telling.request("code", "to-client", 1, params={"name": "agent__help"})
+    third = telling.call("agent", 2, back, name="help")
+    return telling, [first, asks, second, back, third]
+
+
+def test_a_peer_that_waits_for_itself_is_a_cycle_with_its_frames_and_route() -> None:
+    telling, (first, _, second, _, third) = waiting()
+    (finding,) = found(telling, "deadlock:cycle")
+    assert (finding.severity, finding.route) == ("error", "host > agent > code > agent")
+    assert finding.frames == (first.seq, second.seq, third.seq)
+    assert finding.message == (
+        "agent: agent did not answer tools/call help (id 2) while it waited for the answer itself: agent > code > agent; it owes the "
+        "answer, or the server handles one request at a time"
+    )
+
+
+def test_a_cycle_that_was_cancelled_is_a_warning() -> None:
+    telling, frames = waiting()
+    for frame in frames:
+        telling.notify(frame.link, frame.direction, "cancelled", requestId=int(str(frame.message.id)))
+    assert [finding.severity for finding in found(telling, "deadlock:cycle")] == ["warning"]
+
+
+def test_a_peer_that_answers_its_own_question_is_no_cycle() -> None:
+    telling, frames = waiting()
+    for frame in reversed(frames):
+        telling.answer(frame)
+    assert found(telling, "deadlock:cycle") == []
+
+
+def test_a_chain_that_ends_at_another_peer_is_no_cycle() -> None:
+    telling = Telling()
+    telling.call("agent", 1, name="run")
+    telling.call("clock", 1, telling.request("agent", "to-client", 1, params={"name": "clock__now"}), name="now")
+    assert found(telling, "deadlock:cycle") == []
