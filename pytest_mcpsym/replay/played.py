@@ -3,7 +3,7 @@
 `open_played` gives the client what `pytest_mcpsym.wire.playback` says that the recorded server said, on the transport that was
 recorded: over HTTP with the recorded statuses, headers and streams, so that the log of a replay has the normal form of the log that
 was recorded. A message that the recording does not answer is told to `Played.missed`, and its caller gets a JSON-RPC error. Pinned by
-`tests/replay/test_played.py`.
+`tests/replay/test_modes.py` and, for real servers, `tests/peers/test_recorded.py`.
 """
 
 from __future__ import annotations

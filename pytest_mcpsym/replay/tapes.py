@@ -3,7 +3,7 @@
 `Tapes` belongs to one run of one test. A board that opens a recorded link asks it for the link's file, which is replayed or will be
 written; after the test it says what was missed and what nobody asked for, and makes the files' contents, redacted and looked
 through. It writes nothing by itself: `pytest_mcpsym.report.recordings` does, once the outcome of the test is known. Pinned by
-`tests/replay/test_tapes.py`.
+`tests/replay/test_modes.py`.
 """
 
 from __future__ import annotations
