@@ -167,12 +167,7 @@ class Interpreter:
             ProgramError: It was refused before anything ran, or has failed.
         """
         text = with_waiting_calls(program, self._granted)
-        try:
-            return self._advance(lambda: self._feed(text, checked=True))
-        except monty.MontyTypingError as error:
-            if complaints := self._complaints(error):
-                raise ProgramError(complaints) from None
-        return self._advance(lambda: self._feed(text, checked=False))
+        return self._advance(lambda: self._session.feed_start(text, print_callback=self._printed))
 
     def answer(self, answers: Mapping[int, Answer]) -> Waiting | Finished:
         """Give the program the answers of the calls that it waits for, and run it on.
@@ -210,9 +205,6 @@ class Interpreter:
         self._made = paused.made
         self._printed_before = paused.printed
 
-    def _feed(self, text: str, *, checked: bool) -> monty.SyncSnapshot:
-        return self._session.feed_start(text, print_callback=self._printed, skip_type_check=not checked)
-
     def _advance(self, turn: Callable[[], monty.SyncSnapshot]) -> Waiting | Finished:
         try:
             snapshot = turn()
@@ -236,8 +228,8 @@ class Interpreter:
                         return Waiting({snapshot.call_id: self._open[snapshot.call_id]})
                     snapshot = snapshot.resume(_LATER)
             return Finished(_json(snapshot.output))
-        except monty.MontyTypingError:
-            raise
+        except monty.MontyTypingError as error:
+            raise ProgramError(self._complaints(error)) from None
         except monty.MontyError as error:
             raise ProgramError(_why(error, self._limits)) from None
 
@@ -252,14 +244,13 @@ class Interpreter:
         return snapshot.resume(value=function)
 
     def _complaints(self, error: monty.MontyTypingError) -> str:
-        """The type checker's errors, a line each; its warnings refuse nothing."""
+        """What the type checker found, a line each."""
         lines: dict[str, None] = {}
         for complaint in cast("list[dict[str, object]]", json.loads(error.display())):
-            if complaint["severity"] == "error":
-                row = cast("dict[str, int]", complaint["location"])["row"]
-                unknown = complaint["code"] == "unresolved-reference"
-                granted = f" (granted: {', '.join(sorted(self._granted)) or 'none'})" if unknown else ""
-                lines[f"line {row}: {complaint['message']}{granted}".replace(WAITS, "")] = None
+            row = cast("dict[str, int]", complaint["location"])["row"]
+            unknown = complaint["code"] == "unresolved-reference"
+            granted = f" (granted: {', '.join(sorted(self._granted)) or 'none'})" if unknown else ""
+            lines[f"line {row}: {complaint['message']}{granted}".replace(WAITS, "")] = None
         return "\n".join(lines)
 
     def _refusal(self, snapshot: monty.FunctionSnapshot) -> str | None:

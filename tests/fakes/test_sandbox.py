@@ -101,6 +101,7 @@ def test_a_failure_that_is_not_caught_ends_the_program() -> None:
         ("add(1, 2)", "line 2: "),
         ("echo()", "line 2: No argument provided for required parameter `message` of function `echo`"),
         ("ecko(message='x')", "line 2: Name `ecko` used when not defined (granted: add, echo)"),
+        ("async def f(): ...\nf()", "line 3: Object of type `CoroutineType[Any, Any, Unknown]` is not awaited"),
         ("import socket", "line 2: Cannot resolve imported module `socket`"),
         ("import subprocess", "line 2: Cannot resolve imported module `subprocess`"),
         ("open('/etc/passwd')", "line 2: Name `open` used when not defined"),
@@ -160,6 +161,32 @@ def test_calls_that_are_gathered_are_made_together() -> None:
     value, made = run(program)
     assert value == [0, 2, 4, "x"]
     assert [[call.function for call in together] for together in made] == [["add", "add", "add", "echo"]]
+
+
+@pytest.mark.parametrize(
+    ("program", "value"),
+    [
+        ("f = echo\na = await f(message='x')\n[a, await f(message='y'), echo(message='z')]", ["x", "y", "z"]),
+        (
+            (
+                "import asyncio\nasync def one(n):\n    return [echo(message=n), await echo(message=n + n)]\n"
+                "await asyncio.gather(one('a'), one('b'), echo(message='c'))"
+            ),
+            [["a", "aa"], ["b", "bb"], "c"],
+        ),
+    ],
+)
+def test_a_program_can_move_to_another_process_with_each_call(program: str, value: object) -> None:
+    with interpreter() as running:
+        step = running.start(program)
+        paused = running.pause()
+    while isinstance(step, Waiting):
+        with interpreter() as running:
+            running.load(paused)
+            step = running.answer({number: answer(call) for number, call in step.calls.items()})
+            if isinstance(step, Waiting):
+                paused = running.pause()
+    assert step.value == value
 
 
 def test_what_is_printed_is_kept() -> None:
