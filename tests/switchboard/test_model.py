@@ -28,6 +28,7 @@ from pytest_mcpsym.errors import UnexpectedPrompt, UsageError
 from pytest_mcpsym.switchboard import switchboard as open_board
 from pytest_mcpsym.switchboard.board import AsyncBoard
 from pytest_mcpsym.switchboard.model import Model
+from pytest_mcpsym.switchboard.prompts import last_text
 from pytest_mcpsym.switchboard.target import Era, Transport
 from pytest_mcpsym.symmetric import Extension, peer
 from pytest_mcpsym.wire.log import WireLog
@@ -338,6 +339,17 @@ async def test_a_rule_answers_in_both_eras(switchboard: Switchboard, transport: 
         board.model.when("do").reply("so").calls("everything__echo", {"message": "hi"})
         assert text(await board.call("asking__ask", text="why?")) == "because"
         assert text(await board.call("asking__ask", text="do!", offer=True)) == "text tool_use"
+
+
+@both_eras
+async def test_a_function_that_raises_is_a_refusal_that_was_scripted(switchboard: Switchboard, era: Era) -> None:
+    def refuse(params: CreateMessageRequestParams) -> str:
+        raise MCPError(-1, f"not {last_text(params)}")
+
+    async with switchboard(asking=asking(), era=era) as board:
+        board.model.when().reply(refuse)
+        with pytest.raises(MCPError, match="not now"):
+            await board.call("asking__ask", text="now")
 
 
 @both_eras
