@@ -141,3 +141,35 @@ def test_what_comes_after_the_close_is_not_kept(path: Path) -> None:
     file.close()
 
     assert found(path).log.frames == ()
+
+
+def test_a_text_that_was_clean_is_searched_again_once_there_is_more_to_look_for(path: Path) -> None:
+    file = grown(path)
+    file.note("stderr", text=f"using {SECRET}")
+    file.note("stderr", text=f"using {SECRET}")
+    file.frame("to-server", b"{}", Envelope(1, (("Authorization", f"Bearer {SECRET}"),)))
+    file.note("stderr", text=f"using {SECRET}")
+
+    texts = [note.data["text"] for note in found(path).log.notes if note.channel == "stderr"]
+    assert texts == ["using <authorization:1>"] * 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 50_000,
+        b"[" * 50_000 + b"]" * 50_000,
+        b'{"method":"initialize","_meta":[' * 5_000,
+        b'"\\ud800"',
+        b"\xef\xbb\xbf{}",
+        b'{"id":' + b"9" * 9_999 + b"}",
+        b'{"a":NaN,"a":1e400,"":-0}',
+        b'"' + b"x" * 2_000_000 + b'"',
+        b"\x00\xff",
+    ],
+)
+def test_whatever_a_peer_says_is_kept_as_it_is(path: Path, data: bytes) -> None:
+    file = grown(path, data)
+    file.frame("to-client", data)
+
+    assert [frame.data for frame in found(path).log.frames] == [data, data]
