@@ -25,6 +25,7 @@ from mcp_types import (
     ListResourcesResult,
     ListResourceTemplatesResult,
     ListToolsResult,
+    NotificationParams,
     PaginatedRequestParams,
     PromptReference,
     ReadResourceRequestParams,
@@ -40,6 +41,7 @@ from ..data import seeded  # noqa: TID252 - the package is also loaded under an 
 from .arguments import fitted
 from .asking import ASKING, URL_ELICITATION_REQUIRED, Unanswered
 from .documents import INSTRUCTIONS
+from .lifecycle import after_the_handshake, begin, roots_changed
 from .plain import DOING, Call, Failed, text
 from .prompts import PROMPTS, completion, messages
 from .resources import STATIC, TEMPLATES, read
@@ -47,17 +49,25 @@ from .session import Context, Run, is_modern, log, running, session_of
 from .ticking import ticking
 from .tools import TOOLS, offered
 
-__all__ = ["INTERVAL", "Everything", "everything"]
+__all__ = ["INTERVAL", "LIFECYCLE", "Everything", "everything"]
 
 INTERVAL = 5.0
 """Seconds from one simulated message to the next, as in the reference."""
+
+LIFECYCLE = 0.35
+"""Seconds from the end of the handshake to the request for the roots, as in the reference."""
 
 _TEXTS = 10
 """How many made-up texts there are; the resources, of which there is no end, have them in turn."""
 
 
 def everything(
-    *, seed: int = 0, env: Mapping[str, str] | None = None, interval: float = INTERVAL, quirks: bool = False
+    *,
+    seed: int = 0,
+    env: Mapping[str, str] | None = None,
+    interval: float = INTERVAL,
+    lifecycle: float | None = None,
+    quirks: bool = False,
 ) -> Everything:
     """Return an everything server.
 
@@ -65,6 +75,8 @@ def everything(
         seed: Seed of the resources' text and of the simulated messages.
         env: The environment that `get-env` shows; in process none of the test's own.
         interval: Seconds from one simulated log message or update to the next.
+        lifecycle: Say of its own accord what the reference says once a handshake is done: that the tools which depend on the client have
+            come and, after this many seconds, a request for the roots. None: say nothing, so that every run has the same order.
         quirks: Do as the reference does where it breaks the specification: see README.md.
 
     Raises:
@@ -72,13 +84,22 @@ def everything(
     """
     faker = seeded("everything", seed)
     texts = [faker.paragraph() for _ in range(_TEXTS)]
-    return Everything(texts, seed=seed, env=dict(env or {}), interval=interval, quirks=quirks)
+    return Everything(texts, seed=seed, env=dict(env or {}), interval=interval, lifecycle=lifecycle, quirks=quirks)
 
 
 class Everything(Server[Run]):
     """The SDK's low-level server with one of each thing; made by `everything`."""
 
-    def __init__(self, texts: list[str], *, seed: int, env: Mapping[str, str], interval: float, quirks: bool) -> None:
+    def __init__(
+        self,
+        texts: list[str],
+        *,
+        seed: int,
+        env: Mapping[str, str],
+        interval: float,
+        lifecycle: float | None,
+        quirks: bool,
+    ) -> None:
         super().__init__(
             "mcp-servers/everything",
             title="Everything Reference Server",
@@ -98,6 +119,10 @@ class Everything(Server[Run]):
         self.add_request_handler("prompts/get", GetPromptRequestParams, self._prompt)
         self.add_request_handler("completion/complete", CompleteRequestParams, self._complete)
         self.add_request_handler("logging/setLevel", SetLevelRequestParams, self._set_level)
+        if lifecycle is not None:
+            self.middleware.append(after_the_handshake)
+            self.add_notification_handler("notifications/initialized", NotificationParams, partial(begin, delay=lifecycle))
+            self.add_notification_handler("notifications/roots/list_changed", NotificationParams, roots_changed)
         self._texts = texts
         self._env = env
         self._quirks = quirks

@@ -3,13 +3,13 @@
 import os
 
 from ..serve import serve  # noqa: TID252 - the package is also loaded under an alias
-from . import Everything
+from . import LIFECYCLE, Everything
 from . import everything as make
 
 
 def everything(*, quirks: bool = False) -> Everything:
     """Return the server with the environment of this process."""
-    return make(env=os.environ, quirks=quirks)
+    return make(env=os.environ, lifecycle=LIFECYCLE, quirks=quirks)
 
 
 serve(everything)

@@ -33,7 +33,7 @@ from .form import FORM
 from .plain import Call, Doing, text
 from .session import Context, is_modern, log, session_of
 
-__all__ = ["ASKING", "URL_ELICITATION_REQUIRED", "Unanswered", "fetch_roots"]
+__all__ = ["ASKING", "URL_ELICITATION_REQUIRED", "Unanswered", "fetch_roots", "fetch_roots_unasked"]
 
 Request = CreateMessageRequest | ElicitRequest | ListRootsRequest
 ResultT = TypeVar("ResultT", CreateMessageResult, ElicitResult, ListRootsResult)
@@ -62,9 +62,17 @@ async def _ask(context: Context, request: Request, kind: type[ResultT]) -> Resul
 
 
 async def fetch_roots(context: Context) -> list[Root]:
-    """Ask for the client's roots, and remember them."""
-    roots = (await _ask(context, ListRootsRequest(), ListRootsResult)).roots
-    session_of(context).roots = roots
+    """Ask for the client's roots, within a request of the client."""
+    return await _keep(context, await _ask(context, ListRootsRequest(), ListRootsResult))
+
+
+async def fetch_roots_unasked(context: Context) -> None:
+    """Ask for the client's roots, outside of any request."""
+    await _keep(context, await context.session.send_request(ListRootsRequest(), ListRootsResult))
+
+
+async def _keep(context: Context, answer: ListRootsResult) -> list[Root]:
+    session_of(context).roots = roots = answer.roots
     await log(context, "info", f"The client has {len(roots)} root(s)", "everything-server")
     return roots
 

@@ -22,7 +22,7 @@ PROMPTS = [
         description="A prompt with two arguments, of which one is optional",
         arguments=[
             PromptArgument(name="city", description="Which city", required=True),
-            PromptArgument(name="state", description="Which state", required=False),
+            PromptArgument(name="state", required=False),
         ],
     ),
     Prompt(

@@ -39,6 +39,7 @@ class Session:
     refused: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     logging: anyio.CancelScope | None = None
     updating: anyio.CancelScope | None = None
+    begun: anyio.Event = field(default_factory=anyio.Event)
 
 
 @dataclass(slots=True)

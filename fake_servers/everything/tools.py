@@ -12,7 +12,7 @@ from mcp_types import ClientCapabilities, Tool, ToolAnnotations, ToolExecution
 
 from .arguments import Schema, choice, flag, number, shape, text
 
-__all__ = ["README", "TOOLS", "Listed", "offered"]
+__all__ = ["README", "TOOLS", "Listed", "depending", "offered"]
 
 README = "https://raw.githubusercontent.com/modelcontextprotocol/servers/refs/heads/main/README.md"
 """The reference compresses what is there if a call says nothing else; this server has a document of its own in its place."""
@@ -202,6 +202,11 @@ _ROWS = (
 
 TOOLS = {row.name: row for row in _ROWS}
 """Each tool by its name, in the order of the listing."""
+
+
+def depending(can: ClientCapabilities | None) -> list[str]:
+    """Return the tools that a client is offered because of what it can do."""
+    return [name for name in offered(can) if name not in offered(None)]
 
 
 def offered(can: ClientCapabilities | None) -> dict[str, Listed]:

@@ -175,3 +175,15 @@ async def test_two_runs_leave_the_same_log(switchboard: Switchboard, era: Era, t
             await board.client("everything").read_resource("demo://resource/dynamic/text/1")
         transcripts.append(board.transcript())
     assert transcripts[0] == transcripts[1]
+
+
+async def test_it_says_nothing_of_its_own_accord_unless_it_is_told_to(switchboard: Switchboard) -> None:
+    said: list[list[str]] = []
+    for lifecycle in (None, 0):
+        async with switchboard(everything=everything(lifecycle=lifecycle)) as board:
+            await board.tools()
+        frames = board.log.on("everything")
+        said.append(
+            [frame.message.method or "" for frame in frames if frame.message.method == "notifications/tools/list_changed"]
+        )
+    assert [len(methods) for methods in said] == [0, 4]
