@@ -187,3 +187,22 @@ async def test_it_says_nothing_of_its_own_accord_unless_it_is_told_to(switchboar
             [frame.message.method or "" for frame in frames if frame.message.method == "notifications/tools/list_changed"]
         )
     assert [len(methods) for methods in said] == [0, 4]
+
+
+async def test_tools_ask_the_client_in_both_eras(board: AsyncBoard) -> None:
+    board.user.script({"name": "Ada"})
+    board.user.script("decline")
+    board.roots.append("file:///home/ada")
+    board.model.when("sum").reply("three")
+    form = await board.call("everything__trigger-elicitation-request")
+    url = await board.call("everything__trigger-url-elicitation", url="https://example.com/")
+    sampled = await board.call("everything__trigger-sampling-request", prompt="the sum?")
+    roots = await board.call("everything__get-roots-list")
+    said = [
+        "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+        for result in (form, url, sampled, roots)
+    ]
+    assert "- name: Ada" in said[0]
+    assert "The address https://example.com/ was not opened (decline)" in said[1]
+    assert "three" in said[2]
+    assert "1. without a name: file:///home/ada" in said[3]
