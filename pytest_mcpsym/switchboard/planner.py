@@ -85,8 +85,9 @@ def plan(task: str, tools: Sequence[Tool]) -> Step:
     runner = next((tool for tool in tools if _takes_program(tool)), None)
     if runner is None:
         return Step(chosen.name, arguments)
+    function = re.sub(r"\W", "_", chosen.name, flags=re.ASCII)  # Of tools that give one name the first is chosen, and has it.
     call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return Step(runner.name, {"program": f"{_function(chosen, tools)}({call})"})
+    return Step(runner.name, {"program": f"{function}({call})"})
 
 
 def _words(tool: Tool) -> frozenset[str]:
@@ -100,14 +101,6 @@ def _properties(tool: Tool) -> Mapping[str, Mapping[str, object]]:
 
 def _takes_program(tool: Tool) -> bool:
     return "program" in _properties(tool)
-
-
-def _function(tool: Tool, tools: Sequence[Tool]) -> str:
-    """The name of a tool in a program: an identifier, with a number where an earlier tool's name gives the same one."""
-    names = [re.sub(r"\W", "_", each.name, flags=re.ASCII) for each in tools]
-    place = next(place for place, each in enumerate(tools) if each is tool)
-    earlier = names[:place].count(names[place])
-    return f"{names[place]}_{earlier + 1}" if earlier else names[place]
 
 
 def _fill(tool: Tool, task: str) -> Iterator[tuple[str, object]]:
