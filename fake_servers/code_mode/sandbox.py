@@ -197,8 +197,15 @@ class Interpreter:
         return Paused(dump, dict(self._open), self._made, self.printed)
 
     def load(self, paused: Paused) -> None:
-        """Take a program over in place of `start`; its calls are to be answered next."""
-        snapshot = self._session.load_snapshot(paused.dump, print_callback=self._printed)
+        """Take a program over in place of `start`; its calls are to be answered next.
+
+        Raises:
+            ProgramError: It was paused by another release of Monty, or is damaged.
+        """
+        try:
+            snapshot = self._session.load_snapshot(paused.dump, print_callback=self._printed)
+        except monty.MontyError as error:
+            raise ProgramError(f"the paused program cannot be loaded by Monty {monty.__version__}: {error}") from None
         assert not isinstance(snapshot, monty.MontyComplete)
         self._snapshot = snapshot
         self._open = dict(paused.open)

@@ -14,7 +14,7 @@ from mcp_types import Tool
 
 from fake_servers import code_mode
 from fake_servers.code_mode.program import ProgramError
-from fake_servers.code_mode.sandbox import NOW, Answer, Call, Finished, Interpreter, Limits, Sandbox, Waiting
+from fake_servers.code_mode.sandbox import NOW, Answer, Call, Finished, Interpreter, Limits, Paused, Sandbox, Waiting
 from fake_servers.code_mode.stubs import stubs
 
 
@@ -187,6 +187,11 @@ def test_a_program_can_move_to_another_process_with_each_call(program: str, valu
             if isinstance(step, Waiting):
                 paused = running.pause()
     assert step.value == value
+
+
+def test_a_paused_program_that_cannot_be_loaded_is_refused() -> None:
+    with interpreter() as running, pytest.raises(ProgramError, match="the paused program cannot be loaded by Monty "):
+        running.load(Paused(b"damaged", {}, 0, ""))
 
 
 def test_what_is_printed_is_kept() -> None:
