@@ -5,6 +5,7 @@ package of your own is called `fake_servers`. Pinned by `tests/fakes/`.
 """
 
 from .agent import agent
+from .attachments import attachments
 from .clock import clock
 from .code_mode import code_mode
 from .everything import everything
@@ -12,4 +13,4 @@ from .files import files
 from .issue_tracker import issue_tracker
 from .sequential_thinking import sequential_thinking
 
-__all__ = ["agent", "clock", "code_mode", "everything", "files", "issue_tracker", "sequential_thinking"]
+__all__ = ["agent", "attachments", "clock", "code_mode", "everything", "files", "issue_tracker", "sequential_thinking"]

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Generic, Literal, Self, TypeVar, cast
 
@@ -23,7 +24,7 @@ import pydantic_monty as monty
 
 from .program import WAITS, ProgramError, with_waiting_calls
 
-__all__ = ["NOW", "Answer", "Call", "Finished", "Interpreter", "Limits", "Paused", "Sandbox", "Waiting"]
+__all__ = ["FOLDER", "NOW", "Answer", "Call", "Finished", "Interpreter", "Limits", "Paused", "Sandbox", "Waiting"]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _PRINTED = 100_000
@@ -34,6 +35,8 @@ _TRAVELS = 4_000_000
 _GRACE = 10.0
 """Seconds beyond the program's own after which the process is killed from outside; the type checker's time counts here too."""
 _DAY = 86_400
+FOLDER = "/files"
+"""Where a program finds the directory that it was given."""
 _T = TypeVar("_T")
 
 
@@ -112,9 +115,21 @@ class Interpreter:
         limits: What the program may use.
         seed: Seed of its `random`.
         now: Its clock, which stands still.
+        folder: A directory that the program may read, and not write, as `FOLDER`.
     """
 
-    def __init__(self, granted: Collection[str], stubs: str, limits: Limits, *, seed: int, now: datetime) -> None:
+    def __init__(
+        self,
+        granted: Collection[str],
+        stubs: str,
+        limits: Limits,
+        *,
+        seed: int,
+        now: datetime,
+        folder: Path | None = None,
+    ) -> None:
+        self._folder = folder
+        self._mount: monty.MountDir | None = None
         self._granted = frozenset(granted)
         self._limits = limits
         self._printed = monty.CollectString(_PRINTED)
@@ -140,6 +155,8 @@ class Interpreter:
 
     def open(self) -> None:
         """Start the process."""
+        if self._folder is not None:
+            self._mount = monty.MountDir(host_path=self._folder, virtual_path=FOLDER, mode="read-only")
         self._pool.__enter__()
         try:
             self._session.__enter__()
@@ -154,6 +171,8 @@ class Interpreter:
             self._session.__exit__(None, None, None)
         finally:
             self._pool.__exit__(None, None, None)
+            if self._mount is not None:
+                self._mount.close()
 
     @property
     def printed(self) -> str:
@@ -167,7 +186,7 @@ class Interpreter:
             ProgramError: It was refused before anything ran, or has failed.
         """
         text = with_waiting_calls(program, self._granted)
-        return self._advance(lambda: self._session.feed_start(text, print_callback=self._printed))
+        return self._advance(lambda: self._session.feed_start(text, print_callback=self._printed, mount=self._mount))
 
     def answer(self, answers: Mapping[int, Answer]) -> Waiting | Finished:
         """Give the program the answers of the calls that it waits for, and run it on.
@@ -222,7 +241,7 @@ class Interpreter:
                 if isinstance(snapshot, monty.NameLookupSnapshot):
                     snapshot = self._look_up(snapshot)
                 elif snapshot.is_os_function:
-                    snapshot = snapshot.resume_not_handled()
+                    snapshot = snapshot.resume_auto() if self._mount is not None else snapshot.resume_not_handled()
                 elif refusal := self._refusal(snapshot):
                     snapshot = snapshot.resume({"exc_type": "TypeError", "message": refusal})
                 else:

@@ -33,7 +33,7 @@ from pytest_mcpsym.symmetric.sdk import low_level
 from ..data import seeded  # noqa: TID252 - the package is also loaded under an alias
 from .tree import CHUNK, Content, FileError, Generated, Held, Tree, is_text, mime_type, parse_uri, uri_of
 
-__all__ = ["MOST", "RANGE_KEY", "TEMPLATE", "Content", "FileError", "Generated", "Held", "Tree", "files"]
+__all__ = ["MOST", "RANGE_KEY", "TEMPLATE", "Content", "FileError", "Generated", "Held", "Tree", "contents", "files"]
 
 MOST: Final = 4 * 1024 * 1024
 """Bytes that one read answers with at most."""
@@ -176,15 +176,7 @@ class _Files(MCPServer):
         Raises:
             MCPError: -32602: there is no such file or part, or it is too large at once; `data.reason` says which.
         """
-        try:
-            path, ranges = parse_uri(str(uri))
-            piece = self.tree.piece(path, of_bytes=ranges.get("bytes"), of_lines=ranges.get("lines"), most=MOST)
-        except FileError as error:
-            raise MCPError(INVALID_PARAMS, str(error), {"uri": str(uri), "reason": error.reason}) from None
-        mime = mime_type(path)
-        text = _decoded(piece.data) if is_text(mime) else None
-        where = {"start": piece.start, "end": piece.end, "size": piece.size}
-        return [ReadResourceContents(piece.data if text is None else text, mime, meta={RANGE_KEY: where})]
+        return contents(self.tree, str(uri))
 
     def info(self, path: str) -> FileInfo:
         """Return what is known of a file without reading it."""
@@ -216,6 +208,23 @@ class _Files(MCPServer):
     def _watcher(self, session: ServerSession) -> _Watcher | None:
         mine = session.client_params
         return next((watcher for watcher in self._watchers if watcher.session.client_params is mine), None)
+
+
+def contents(tree: Tree, uri: str, scheme: str = "file") -> list[ReadResourceContents]:
+    """Return what a URI with or without a range names in a tree.
+
+    Raises:
+        MCPError: -32602: there is no such file or part, or it is too large at once; `data.reason` says which.
+    """
+    try:
+        path, ranges = parse_uri(uri, scheme)
+        piece = tree.piece(path, of_bytes=ranges.get("bytes"), of_lines=ranges.get("lines"), most=MOST)
+    except FileError as error:
+        raise MCPError(INVALID_PARAMS, str(error), {"uri": uri, "reason": error.reason}) from None
+    mime = mime_type(path)
+    text = _decoded(piece.data) if is_text(mime) else None
+    where = {"start": piece.start, "end": piece.end, "size": piece.size}
+    return [ReadResourceContents(piece.data if text is None else text, mime, meta={RANGE_KEY: where})]
 
 
 def _decoded(data: bytes) -> str | None:

@@ -283,20 +283,20 @@ def is_text(mime: str) -> bool:
     return mime.startswith("text/") or any(mime.endswith(sign) for sign in _TEXTUAL)
 
 
-def uri_of(path: str) -> str:
+def uri_of(path: str, scheme: str = "file") -> str:
     """Return the URI of a path: `file:///notes/to%20do.md`."""
-    return f"file:///{quote(path)}"
+    return f"{scheme}:///{quote(path)}"
 
 
-def parse_uri(uri: str) -> tuple[str, dict[str, str]]:
+def parse_uri(uri: str, scheme: str = "file") -> tuple[str, dict[str, str]]:
     """Return path and range of a URI such as `file:///big.log?bytes=0-99` or `…?lines=1-20`.
 
     Raises:
         FileError: It is no URI of this tree.
     """
     parts = urlsplit(uri)
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost") or parts.fragment:
-        raise FileError("uri", f"{uri!r} is no file of this server; they look like file:///notes/todo.md")
+    if parts.scheme != scheme or parts.netloc not in ("", "localhost") or parts.fragment:
+        raise FileError("uri", f"{uri!r} is no file of this server; they look like {uri_of('notes/todo.md', scheme)}")
     ranges: dict[str, str] = {}
     for pair in parts.query.split("&") if parts.query else []:
         name, _, value = pair.partition("=")

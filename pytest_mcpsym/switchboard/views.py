@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_mcpsym.checks import DEFAULT, Finding, Registry, run, wrong_pattern
 from pytest_mcpsym.errors import UnexpectedPrompt, UsageError
 from pytest_mcpsym.switchboard.host import Host, Scripted
+from pytest_mcpsym.wire.context import Context, context
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.normalise import normalise
 from pytest_mcpsym.wire.redact import Redactor, Rules, redact
@@ -61,6 +62,14 @@ class Views(Scripted):
     def routes(self) -> Routes:
         """The routes so far; compare them with text: `board.routes == "host > agent > everything"`."""
         return routes(self._log)
+
+    @property
+    def context(self) -> Context:
+        """The bytes that a model would have been shown so far, call by call, and about how many tokens they are.
+
+        `board.context.of("host")` is what entered the context of whoever drives the board.
+        """
+        return context(WireLog(self._log))
 
     @property
     def findings(self) -> tuple[Finding, ...]:

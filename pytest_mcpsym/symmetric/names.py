@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pytest_mcpsym.wire.extension import BUDGET_KEY, CAUSE_KEY, CONTINUE, IDENTIFIER, TRACE_KEYS, USAGE_KEY
+from pytest_mcpsym.wire.extension import BUDGET_KEY, CALLS, CAUSE_KEY, CONTINUE, IDENTIFIER, TRACE_KEYS, USAGE_KEY
 
 __all__ = [
     "BUDGET_KEY",
@@ -51,9 +51,6 @@ MIRRORED: Final = frozenset(
 
 HOSTS_OWN: Final = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
 """Methods that the core itself lets a server ask of its client."""
-
-CALLS: Final = "dev.mcpsym/calls"
-"""The `resultType` of a leg of `tools/call` that ends with calls for the client to make (modern era)."""
 
 CANCEL: Final = "dev.mcpsym/cancel"
 """The request which says that nobody will continue (modern era)."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BUDGET_KEY", "CAUSE_KEY", "CONTINUE", "IDENTIFIER", "TRACE_KEYS", "USAGE_KEY"]
+__all__ = ["BUDGET_KEY", "CALLS", "CAUSE_KEY", "CONTINUE", "IDENTIFIER", "TRACE_KEYS", "USAGE_KEY"]
 
 IDENTIFIER: Final = "dev.mcpsym/symmetric"
 """Key of the extension under `capabilities.extensions`."""
+
+CALLS: Final = "dev.mcpsym/calls"
+"""The `resultType` of a leg of `tools/call` that ends with calls for the client to make (modern era)."""
 
 CONTINUE: Final = "dev.mcpsym/continue"
 """The request that brings the answers and begins the next leg (modern era)."""

@@ -20,11 +20,19 @@ pytestmark = pytest.mark.anyio
 CHICAGO = {"temperature": 36, "conditions": "Light rain / drizzle", "humidity": 82}
 FAKES = {
     "everything": list(TOOLS),
-    "agent": ["run"],
+    "agent": ["run", "plan", "execute"],
     "code_mode": ["run", "stubs"],
     "sequential_thinking": ["sequentialthinking"],
     "clock": ["now", "advance", "convert", "between"],
     "files": ["list", "read", "write", "search"],
+    "attachments": [
+        "word_count",
+        "analyse",
+        "convert",
+        "word_count_inline",
+        "analyse_inline",
+        "convert_inline",
+    ],
     "issue_tracker": ["list_issues", "get_issue", "create_issue", "add_comment", "update_issue"],
 }
 
