@@ -1,15 +1,17 @@
 """Checks that what belongs to one link stays on it. Pinned by `tests/checks/test_isolation.py`.
 
 The canaries of a link are read off the log: the credentials in its HTTP headers (authorization, cookies, API keys) and its session
-ids. A value that several links hold is nobody's own, and neither is one that the host itself sent elsewhere.
+ids. A value that several links hold is nobody's own, and neither is one that the host itself sent elsewhere. What a server sends to an
+HTTP API is that API's, unless it is a link's own: then it has crossed.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
@@ -17,6 +19,7 @@ from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import Note
 from pytest_mcpsym.wire.redact import spellings
 from pytest_mcpsym.wire.sensitive import PLACEHOLDER, is_secret_header, scheme_end
+from pytest_mcpsym.wire.upstream import body_of, callers_of
 
 __all__ = ["ISOLATION", "credential_crossed", "credential_shown"]
 
@@ -42,6 +45,8 @@ def credential_crossed(view: View) -> Iterator[Finding]:
     """Find credentials in frames, standard error and HTTP notes of other links, raw and in the encodings of `spellings`."""
     for canary, entry in _sightings(view):
         owner = view.correlation.owner(entry) if isinstance(entry, Frame) else None
+        if entry.seq in view.placements.upstream:
+            owner, _ = view.placements.upstream[entry.seq]
         message = f"{entry.link}: {_how(entry)} the {canary.label} of the link {canary.link!r}"
         frames = (entry,) if isinstance(entry, Frame) else ()
         yield credential_crossed.finding(message, frames, entry.link, owner and view.route(owner))
@@ -97,12 +102,13 @@ def _sightings(view: View) -> Iterator[tuple[_Canary, Frame | Note]]:
     if not canaries:
         return
     needles = {needle: canary for canary in canaries for needle in _needles(canary.value)}
-    scan = _Scan(needles)
+    scan, apis = _Scan(needles), callers_of(view.log)
     given: set[tuple[str, _Canary]] = set()
     for entry in view.log:
         if not isinstance(entry, (Frame, Note)):
             continue
-        seen = {needles[needle] for text in _texts(entry) for needle in scan.search(text)}
+        texts = chain(_texts(entry), _sent_upstream(entry, apis))
+        seen = {needles[needle] for text in texts for needle in scan.search(text)}
         by_host = isinstance(entry, Frame) and entry.direction == "to-server" and entry.message.method is not None
         by_host = by_host and entry.seq not in view.placements.forwarded
         for canary in sorted(seen, key=lambda each: (each.link, each.label)):
@@ -146,6 +152,7 @@ class _Scan:
 
 
 def _canaries(view: View) -> list[_Canary]:
+    apis = callers_of(view.log)
     holders: dict[str, dict[str, str]] = defaultdict(dict)
     for entry in view.log:
         if isinstance(entry, (Frame, Note)):
@@ -153,6 +160,10 @@ def _canaries(view: View) -> list[_Canary]:
                 for label, secret in _secrets(name.lower(), value):
                     if len(secret) >= _SHORTEST and not PLACEHOLDER.search(secret):
                         holders[secret].setdefault(entry.link, label)
+    for links in holders.values():
+        if not links.keys() <= apis.keys():
+            for api in links.keys() & apis.keys():
+                del links[api]
     return [_Canary(*next(iter(links.items())), value) for value, links in holders.items() if len(links) == 1]
 
 
@@ -198,6 +209,13 @@ def _texts(entry: Frame | Note) -> Iterator[bytes]:
     if isinstance(content, list) and len(cast("list[object]", content)) > 1:
         blocks = [cast("dict[str, object]", block) for block in cast("list[object]", content) if isinstance(block, dict)]
         yield "".join(str(block.get("text", "")) for block in blocks).encode("utf-8", "surrogatepass")
+
+
+def _sent_upstream(entry: Frame | Note, apis: Mapping[str, object]) -> Iterator[bytes]:
+    """Yield headers and body of one side of a call of an HTTP API."""
+    if isinstance(entry, Note) and entry.channel == "http" and entry.link in apis:
+        yield from (value.encode("utf-8", "surrogatepass") for _, value in _headers(entry))
+        yield body_of(entry)
 
 
 _ESCAPE: Final = re.compile(rb"\\+u00([0-7][0-9a-fA-F])|\\+/")

@@ -169,6 +169,7 @@ def test_a_recording_holds_it() -> None:
         kept = as_written(log)
         found = read(write(redact(kept), HEAD))
         assert found.log == redact(kept)
+        assert len(found.log.causes) == len(log.causes)
         assert found.head == HEAD
         assert routes(found.log) == str(routes(log))
 
