@@ -4,6 +4,7 @@ With ISSUE_TRACKER_API and ISSUE_TRACKER_TOKEN in the environment it takes the i
 """
 
 import os
+import sys
 
 from mcp.server.mcpserver import MCPServer
 
@@ -12,8 +13,15 @@ from . import issue_tracker as make
 
 
 def issue_tracker() -> MCPServer:
-    """Return the server that the environment describes."""
-    return make(api=os.environ.get("ISSUE_TRACKER_API"), token=os.environ.get("ISSUE_TRACKER_TOKEN"))
+    """Return the server that the environment describes.
+
+    Raises:
+        SystemExit: One of the two variables is set without the other.
+    """
+    api, token = os.environ.get("ISSUE_TRACKER_API"), os.environ.get("ISSUE_TRACKER_TOKEN")
+    if (api is None) != (token is None):
+        sys.exit("set both ISSUE_TRACKER_API and ISSUE_TRACKER_TOKEN, or neither: the API wants a bearer token")
+    return make(api=api, token=token)
 
 
 serve(issue_tracker)

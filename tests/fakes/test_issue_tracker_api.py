@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import httpx
@@ -162,3 +164,17 @@ def test_a_missing_httpx_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(ImportError, match=r"needs httpx: pip install 'pytest-mcpsym\[fakes\]'"):
         issue_tracker(api="https://tracker.example", token=TOKEN)
+
+
+def test_half_an_environment_is_one_line() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "fake_servers.issue_tracker"],
+        env={**os.environ, "ISSUE_TRACKER_API": "https://tracker.example"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = "set both ISSUE_TRACKER_API and ISSUE_TRACKER_TOKEN, or neither: the API wants a bearer token\n"
+    assert (ran.returncode, ran.stderr) == (1, said)

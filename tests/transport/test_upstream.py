@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import anyio.to_thread
 import httpx
 import pytest
@@ -174,6 +176,13 @@ def test_link_changes_nothing_about_it() -> None:
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="the address of an HTTP API looks like"):
         upstream(url)
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "pytest_mcpsym.transport.upstream_router", raising=False)
+    monkeypatch.setitem(sys.modules, "respx", None)
+    with pytest.raises(UsageError, match=r"needs httpx and respx: pip install 'pytest-mcpsym\[fakes\]'"):
+        upstream(API)
 
 
 def test_a_blocking_board_plays_it_too(switchboard: Switchboard) -> None:
