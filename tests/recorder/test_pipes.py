@@ -41,10 +41,22 @@ def ran(command: list[str], given: bytes = b"") -> tuple[int, bytes, bytes]:
     return done.returncode, done.stdout, done.stderr
 
 
+def _hears_interrupts() -> None:
+    """A background job of a shell ignores SIGINT, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def running(command: list[str]) -> Generator[subprocess.Popen[bytes]]:
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, bufsize=0, start_new_session=True) as process:
+    with subprocess.Popen(
+        command,
+        stdin=pipe,
+        stdout=pipe,
+        bufsize=0,
+        start_new_session=True,
+        preexec_fn=_hears_interrupts if os.name != "nt" else None,  # noqa: PLW1509 - it takes no lock
+    ) as process:
         try:
             yield process
         finally:
