@@ -13,7 +13,8 @@ from typing import cast
 from pytest_mcpsym.cli.error import CommandError
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.normalise import normalise
-from pytest_mcpsym.wire.recording import Recording, RecordingError, of_link, read, write
+from pytest_mcpsym.wire.reading import read
+from pytest_mcpsym.wire.recording import Recording, RecordingError, of_link, write
 from pytest_mcpsym.wire.redact import redact
 from pytest_mcpsym.wire.render import render
 

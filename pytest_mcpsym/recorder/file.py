@@ -1,6 +1,6 @@
 """The recording that grows on disk: every entry is redacted, then written whole, before the bytes it is about are passed on.
 
-* Whoever writes it may be killed at any moment: `pytest_mcpsym.wire.recording.read` reads what is there.
+* Whoever writes it may be killed at any moment: `pytest_mcpsym.wire.reading.read` reads what is there.
 * A secret is sometimes known only after it was said. Then the file is written anew without it, beside the old one, and takes its place.
 * The era is that of the first request. A client that asks in the modern era first and then falls back to `initialize` is of the
   handshake era after all. Until there is a request the head says `handshake`.
@@ -24,7 +24,8 @@ from typing import Final, Literal, cast
 
 from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
 from pytest_mcpsym.wire.log import Entry, Note, SideChannel, WireLog
-from pytest_mcpsym.wire.recording import Era, Head, LinkHead, RecordingError, entry_line, head_line, read
+from pytest_mcpsym.wire.reading import read
+from pytest_mcpsym.wire.recording import Era, Head, LinkHead, RecordingError, entry_line, head_line
 from pytest_mcpsym.wire.redact import Redactor, Rules
 from pytest_mcpsym.wire.sensitive import is_secret_field
 

@@ -24,7 +24,8 @@ from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.held import refuse_secrets
 from pytest_mcpsym.wire.miss import Miss, MissReport
 from pytest_mcpsym.wire.playback import Playback
-from pytest_mcpsym.wire.recording import Head, LinkHead, Recording, RecordingError, Transport, line_of, of_link, read, write
+from pytest_mcpsym.wire.reading import read
+from pytest_mcpsym.wire.recording import Head, LinkHead, Recording, RecordingError, Transport, line_of, of_link, write
 from pytest_mcpsym.wire.redact import Redactor, Rules, redact
 from pytest_mcpsym.wire.script import scripts
 from pytest_mcpsym.wire.sensitive import is_secret_field

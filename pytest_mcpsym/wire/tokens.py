@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple, NoReturn, cast
 
-__all__ = ["Token", "TokenKind", "require_json", "tokens"]
+__all__ = ["JSON_SPACE", "Token", "TokenKind", "is_json", "require_json", "tokens"]
+
+JSON_SPACE: Final = b" \t\r\n"
+"""What may stand between tokens."""
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -33,6 +36,15 @@ def require_json(data: bytes) -> None:
     except (RecursionError, ValueError):
         for _ in tokens(text):
             pass
+
+
+def is_json(data: bytes) -> bool:
+    """Tell whether data is one JSON text."""
+    try:
+        require_json(data)
+    except ValueError:
+        return False
+    return True
 
 
 TokenKind = Literal["key", "string", "number", "literal", "{", "}", "[", "]", ",", ":"]

@@ -18,7 +18,8 @@ from pytest_mcpsym import Switchboard
 from pytest_mcpsym.recorder.file import LINK
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.playback import Playback
-from pytest_mcpsym.wire.recording import Recording, read
+from pytest_mcpsym.wire.reading import read
+from pytest_mcpsym.wire.recording import Recording
 from pytest_mcpsym.wire.script import scripts
 from tests.peers.provision import npm_peer
 from tests.peers.raw import conversation, handshake, request

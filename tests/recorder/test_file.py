@@ -9,7 +9,8 @@ import pytest
 
 from pytest_mcpsym.recorder.file import GrowingFile, secrets_of
 from pytest_mcpsym.wire.frame import Envelope
-from pytest_mcpsym.wire.recording import Recording, read
+from pytest_mcpsym.wire.reading import read
+from pytest_mcpsym.wire.recording import Recording
 
 INITIALIZE = b'{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}'
 MODERN = (

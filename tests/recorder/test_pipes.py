@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mcpsym.wire.recording import Recording, read
+from pytest_mcpsym.wire.reading import read
+from pytest_mcpsym.wire.recording import Recording
 
 LIMIT = 30
 """Seconds that any of these processes may take."""

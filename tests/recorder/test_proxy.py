@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mcpsym.wire.recording import Recording, read
+from pytest_mcpsym.wire.reading import read
+from pytest_mcpsym.wire.recording import Recording
 
 LIMIT = 30
 """Seconds that anything may take."""

@@ -14,7 +14,8 @@ from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.match import path_text
 from pytest_mcpsym.wire.miss import Miss
 from pytest_mcpsym.wire.playback import Outcome, Playback
-from pytest_mcpsym.wire.recording import Head, LinkHead, read, write
+from pytest_mcpsym.wire.reading import read
+from pytest_mcpsym.wire.recording import Head, LinkHead, write
 from pytest_mcpsym.wire.redact import Redactor, redact
 from pytest_mcpsym.wire.script import scripts
 from tests.wire.strategies import Telling, conforming_logs, raw

@@ -1,4 +1,4 @@
-"""What `wire/recording.py` promises: what was written is read back exactly, and what is no recording is refused with its line."""
+"""What `wire/recording.py` and `wire/reading.py` promise: what was written is read back exactly, and what is no recording is refused with its line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pytest_mcpsym.wire.exchange import correlate
 from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
 from pytest_mcpsym.wire.log import Cause, Entry, Note, WireLog
+from pytest_mcpsym.wire.reading import read
 from pytest_mcpsym.wire.recording import (
     Fault,
     Head,
@@ -22,7 +23,6 @@ from pytest_mcpsym.wire.recording import (
     head_line,
     line_of,
     of_link,
-    read,
     write,
 )
 from pytest_mcpsym.wire.redact import redact

@@ -8,7 +8,8 @@ import pytest
 
 from pytest_mcpsym.wire.log import Cause, Note, WireLog
 from pytest_mcpsym.wire.normalise import normalise
-from pytest_mcpsym.wire.recording import Head, LinkHead, RecordingError, as_written, read, write
+from pytest_mcpsym.wire.reading import read
+from pytest_mcpsym.wire.recording import Head, LinkHead, RecordingError, as_written, write
 from pytest_mcpsym.wire.redact import redact
 from pytest_mcpsym.wire.render import render
 from pytest_mcpsym.wire.route import routes
