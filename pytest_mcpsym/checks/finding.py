@@ -95,11 +95,11 @@ class View:
         for root in self.routes:
             found[root.exchange.request.seq] = (None, root.caller, root.callee or root.caller)
         for hop in self.routes.walk():
+            seq = hop.exchange.request.seq
             for child in hop.children:
-                found[child.exchange.request.seq] = (hop.exchange.request.seq, child.caller, child.callee or child.caller)
-        for hop in self.routes.walk():
+                found[child.exchange.request.seq] = (seq, child.caller, child.callee or child.caller)
             if hop.via is not None:
-                found.setdefault(hop.via.request.seq, found[hop.exchange.request.seq])
+                found.setdefault(hop.via.request.seq, found[seq])
         return found
 
     def route(self, exchange: Exchange) -> str | None:
@@ -199,6 +199,9 @@ def _nothing_collected() -> Generator[None]:
         yield
     finally:
         if paused:
+            if not gc.get_freeze_count():  # Makes them all old at once, so that they are not walked at the next allocation.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from pytest_mcpsym.wire.frame import Direction, Frame, id_text
+from pytest_mcpsym.wire.frame import Direction, Frame, Message, id_text
 from pytest_mcpsym.wire.log import Cause, Entry, Note
 
 __all__ = ["Anomaly", "AnomalyKind", "Correlation", "Exchange", "State", "correlate", "opposite", "token_text"]
@@ -235,7 +235,7 @@ class _Reader:
         message = frame.message
         match message.kind:
             case "request":
-                self._request(frame, str(message.id), str(message.method))
+                self._request(frame, message, str(message.id), str(message.method))
             case "result":
                 self._answer(frame, str(message.id), "task" if isinstance(message.result.get("task"), dict) else "result")
             case "error":
@@ -263,7 +263,7 @@ class _Reader:
         if draft is not None and draft.phase == "open" and note.link not in self._handshake:
             draft.phase, draft.end = "cancelled", note.seq
 
-    def _request(self, frame: Frame, ident: str, method: str) -> None:
+    def _request(self, frame: Frame, message: Message, ident: str, method: str) -> None:
         draft = _Draft(len(self.drafts), frame, ident, method)
         self.drafts.append(draft)
         self.owners[frame.seq] = draft.index
@@ -274,7 +274,8 @@ class _Reader:
                 self._anomaly("id-reused", last.request, frame)
             self._earlier.setdefault(key, _Earlier()).open.append(last)
         self._newest[key] = draft
-        token = token_text(frame.message.meta.get("progressToken"))
+        meta = message.meta
+        token = token_text(meta["progressToken"]) if "progressToken" in meta else None
         if token is not None:
             self._tokens[frame.link, frame.direction, token] = draft
         if frame.envelope is not None and frame.direction == "to-server":

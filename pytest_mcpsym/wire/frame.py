@@ -81,7 +81,7 @@ class Message:
     @property
     def meta(self) -> Mapping[str, object]:
         """`params._meta`, or `result._meta` of a response; empty where absent or no object."""
-        return _members((self.params or self.result).get("_meta"))
+        return _members((self._member("params") or self._member("result")).get("_meta"))
 
     def _member(self, key: str) -> Mapping[str, object]:
         return _members(_members(self.value).get(key))
@@ -111,19 +111,23 @@ class Frame:
     @property
     def message(self) -> Message:
         """The parsed view; the same object at every access."""
-        if self._message is None:
-            object.__setattr__(self, "_message", parse(self.data))
-        return cast("Message", self._message)
+        message = self._message
+        if message is None:
+            message = parse(self.data)
+            object.__setattr__(self, "_message", message)
+        return message
 
 
 def _members(value: object) -> dict[str, object]:
     """The members of a JSON object; none of anything else."""
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]  # JSON objects have text keys
 
 
 def id_text(value: object) -> str:
     """Return an id as JSON text, which keeps its type: `5` → `5`, `"5"` → `"5"`, `5.0` → `5.0`."""
-    return encode_basestring_ascii(value) if type(value) is str else json.dumps(value)
+    if type(value) is str:
+        return encode_basestring_ascii(value)
+    return str(value) if type(value) is int else json.dumps(value)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -151,7 +155,7 @@ def parse_json(data: bytes) -> object:
     """
     text = data.decode("utf-8")
     try:
-        return cast("object", _DECODER.decode(text) if text[:1] != "\ufeff" else json.loads(text))
+        return _decoded(text)
     except RecursionError:
         raise ValueError("nested too deeply to parse") from None
     except json.JSONDecodeError:
@@ -160,6 +164,16 @@ def parse_json(data: bytes) -> object:
         if "digits" not in str(error):
             raise
         return cast("object", json.loads(text, parse_constant=_refuse_constant, parse_int=_long_int))
+
+
+def _decoded(text: str) -> object:
+    if (
+        text[:1] == "{"
+    ):  # Nearly always, and nearly always nothing stands behind the object: `decode` looks for white space at both ends.
+        value, end = cast("tuple[object, int]", _DECODER.raw_decode(text))
+        if end == len(text):
+            return value
+    return cast("object", _DECODER.decode(text) if text[:1] != "\ufeff" else json.loads(text))
 
 
 def parse(data: bytes) -> Message:
@@ -181,14 +195,13 @@ def parse(data: bytes) -> Message:
 
 def _classify(value: dict[str, object]) -> Message:
     """Name what a JSON object is, by https://www.jsonrpc.org/specification sections 4 and 5."""
-    version = value.get("jsonrpc")
     ident = id_text(value["id"]) if "id" in value else None
     method = value.get("method")
 
     def invalid(reason: str) -> Message:
         return Message("invalid", value, ident, method if isinstance(method, str) else None, reason)
 
-    if version != "2.0":
+    if value.get("jsonrpc") != "2.0":
         return invalid('`jsonrpc` is missing or not "2.0"')
     if "method" in value:
         if not isinstance(method, str):

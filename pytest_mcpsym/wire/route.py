@@ -257,18 +257,22 @@ def place(log: Iterable[Entry], correlation: Correlation) -> Placements:
         if entry.seq in calling and entry.seq not in upstream:
             callers, call = calling[entry.seq]
             upstream[entry.seq] = flying.upstream(callers, header_of(call.request, CAUSE_HEADER))
-        if isinstance(entry, Note) or entry.message.kind not in ("request", "notification"):
+        if isinstance(entry, Note):
+            continue
+        message = entry.message
+        kind, method = message.kind, message.method
+        if method is None or kind not in ("request", "notification"):
             continue
         if entry.direction == "to-client":
             record = records.get(entry.seq)
             found = flying.cause(entry, cause_id(entry)) if record is None else _recorded(record, frames, correlation)
             handling[entry.seq] = found
-        elif entry.message.kind == "request" and (entry.message.method in ROUTED or entry.message.method == CONTINUE):
-            leg = continued.get(_goes_on(entry))
+        elif kind == "request" and (method in ROUTED or method == CONTINUE):
+            leg = continued.get(_goes_on(entry)) if continued else None
             if leg is not None:
                 legs[entry.seq] = leg
-            if leg is not None or entry.message.method in ROUTED:
-                flying.begin(cast("Exchange", correlation.owner(entry)), str(entry.message.id), leg)
+            if leg is not None or method in ROUTED:
+                flying.begin(cast("Exchange", correlation.owner(entry)), str(message.id), leg)
     return Placements(records, forwarded, handling, legs, upstream)
 
 
@@ -438,8 +442,9 @@ def routes(log: Iterable[Entry], correlation: Correlation | None = None, placeme
             continue
         if exchange.direction == "to-client" and exchange.request.seq in forwarded:
             continue
-        children = sorted(below.pop(exchange.request.seq, []), key=_first_request)
-        hop, parent = _hop(exchange, tuple(children), placements, known)
+        caused = below.pop(exchange.request.seq, None)
+        children = tuple(sorted(caused, key=_first_request)) if caused else ()
+        hop, parent = _hop(exchange, children, placements, known)
         below.setdefault(None if parent is None else parent.request.seq, []).append(hop)
     return Routes(sorted(below.get(None, []), key=_first_request))
 
