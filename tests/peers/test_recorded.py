@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.peers.alone import ALONE
 from tests.peers.provision import npm_peer
 from tests.plugin.conftest import example
 from tests.plugin.harness import Example, Run
@@ -60,7 +61,7 @@ def recorded_then_replayed(made: Example, target: str) -> tuple[Run, Run]:
     """Run an example twice: against the server, and with no way to reach it."""
     first = made.run("-p", "no:cacheprovider", "--mcp-record", "--mcp-record-in-ci", env={"TARGET": target})
     assert first.outcomes == {"passed": 1}, first.text
-    return first, first.example.run("-p", "no:cacheprovider")
+    return first, first.example.with_files({"conftest.py": ALONE}).run("-p", "no:cacheprovider")
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,9 @@ def is_modern(board: Board | AsyncBoard) -> bool:
 @places(IN_PROCESS, stdio="low")
 def test_tools_resources_and_prompts_cross(switchboard: Switchboard, place: Place) -> None:
     with switchboard(sdk=at(place)) as board:
-        assert {tool.name for tool in board.tools()} == {f"sdk__{name}" for name in ("add", "slow", "ask", "think", "touch")}
+        assert {tool.name for tool in board.tools()} == {
+            f"sdk__{name}" for name in ("add", "slow", "ask", "think", "where", "touch")
+        }
         result = board.call("sdk__add", a=1, b=2)
         (note,) = board.client("sdk").read_resource(sdk.NOTE).contents
         (message,) = board.client("sdk").get_prompt("greeting", {"name": "Ada"}).messages

@@ -1,7 +1,7 @@
 """Servers made with the SDK itself: `high()` on `MCPServer`, `low()` on the low-level `Server`. Both speak both eras.
 
 Imported, they run in the test's process; run with `high` or `low` as argument, over stdio. Both have the same features:
-`add` and `slow` (progress), `ask` (a form), `think` (sampling), `touch` (tells subscribers), a resource and a prompt.
+`add` and `slow` (progress), `ask` (a form), `think` (sampling), `where` (roots), `touch` (tells subscribers), a resource and a prompt.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import anyio
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.resolve import Elicit, Resolve, Sample
+from mcp.server.mcpserver.resolve import Elicit, ListRoots, Resolve, Sample
 from mcp.server.stdio import stdio_server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.shared.subscriptions import ResourceUpdated
@@ -69,6 +69,11 @@ def high() -> MCPServer:
         return said.content.text
 
     @server.tool()
+    async def where(roots: Annotated[types.ListRootsResult, Resolve(ListRoots)]) -> str:
+        """Ask for the roots."""
+        return ", ".join(str(root.uri) for root in roots.roots)
+
+    @server.tool()
     async def touch(context: Context) -> str:
         """Tell whoever listens that the note changed."""
         await context.notify_resource_updated(NOTE)
@@ -98,7 +103,7 @@ _TOOLS = [
         },
     ),
     types.Tool(name="slow", input_schema={"type": "object", "properties": {"steps": {"type": "integer"}}}),
-    *(types.Tool(name=name, input_schema=_NOTHING) for name in ("ask", "think", "touch")),
+    *(types.Tool(name=name, input_schema=_NOTHING) for name in ("ask", "think", "where", "touch")),
 ]
 _FORM = types.ElicitRequestFormParams(
     message="Who is it?",
@@ -174,6 +179,21 @@ async def _think_low(
     return _text(given.content.text)
 
 
+async def _where_low(
+    context: ServerRequestContext, params: types.CallToolRequestParams
+) -> types.CallToolResult | types.InputRequiredResult:
+    answers = params.input_responses
+    if answers is None and context.protocol_version >= MODERN:
+        return types.InputRequiredResult(input_requests={"roots": types.ListRootsRequest()})
+    given = (answers or {}).get("roots") or await context.session.list_roots()  # pyright: ignore[reportDeprecated] - as above
+    assert isinstance(given, types.ListRootsResult)
+    return _text(", ".join(str(root.uri) for root in given.roots))
+
+
+async def _subscribe(context: ServerRequestContext, params: types.SubscribeRequestParams) -> types.EmptyResult:
+    return types.EmptyResult()
+
+
 def low() -> Server:
     """Return a server on the SDK's low-level API."""
     bus = InMemorySubscriptionBus()
@@ -192,7 +212,11 @@ def low() -> Server:
                 return await _ask_low(context, params)
             case "think":
                 return await _think_low(context, params)
+            case "where":
+                return await _where_low(context, params)
             case _:
+                if context.protocol_version < MODERN:
+                    await context.session.send_resource_updated(NOTE)
                 await bus.publish(ResourceUpdated(uri=NOTE))
                 return _text("touched")
 
@@ -203,6 +227,7 @@ def low() -> Server:
         on_call_tool=call,
         on_list_resources=_list_resources,
         on_read_resource=_read,
+        on_subscribe_resource=_subscribe,
         on_list_prompts=_list_prompts,
         on_get_prompt=_get_prompt,
         on_subscriptions_listen=ListenHandler(bus),
