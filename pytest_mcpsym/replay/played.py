@@ -63,6 +63,7 @@ class _PlayedChannel:
         self._inbox_in, self._inbox = anyio.create_memory_object_stream[Frame | Undelivered](math.inf)
         self._exchanges = 0
         self._carriers: dict[str, int] = {}
+        self._unanswered: dict[str, int] = {}
         self._stream: int | None = None
         self._session: str | None = None
         self._version: str | None = None
@@ -76,11 +77,11 @@ class _PlayedChannel:
             raise anyio.ClosedResourceError
         message = parse(data)
         if self._played.http and self._played.modern and message.method == "notifications/cancelled":
-            self._say(self._played.playback.closed(token_text(message.params.get("requestId")) or ""))
+            self._close_stream(token_text(message.params.get("requestId")) or "")
             return None
         frame = self._tap.sent(data, self._envelope(headers or {}))
         if frame.envelope is not None and message.kind == "request" and message.id is not None:
-            self._carriers[message.id] = frame.envelope.exchange
+            self._carriers[message.id] = self._unanswered[message.id] = frame.envelope.exchange
         if frame.envelope is not None and message.method == "notifications/initialized" and not self._played.modern:
             self._own_stream()
         outcome = self._played.playback.receive(data)
@@ -103,6 +104,13 @@ class _PlayedChannel:
         self._inbox_in.close()
         self._inbox.close()
 
+    def _close_stream(self, ident: str) -> None:
+        """Cancel as the modern era does over HTTP: the log says that the host closed the stream of a request."""
+        exchange = self._unanswered.pop(ident, None)
+        if exchange is not None:
+            self._tap.note("http", exchange=exchange, event="closed", by="host")
+        self._say(self._played.playback.closed(ident))
+
     def _envelope(self, headers: Mapping[str, str]) -> Envelope | None:
         if not self._played.http:
             return None
@@ -115,7 +123,10 @@ class _PlayedChannel:
 
     def _say(self, replies: tuple[Reply, ...]) -> None:
         for reply in replies:
-            self._inbox_in.send_nowait(self._tap.received(reply.data, self._carried(reply)))
+            frame = self._tap.received(reply.data, self._carried(reply))
+            if frame.message.kind in ("result", "error"):
+                self._unanswered.pop(str(frame.message.id), None)
+            self._inbox_in.send_nowait(frame)
 
     def _carried(self, reply: Reply) -> Envelope | None:
         """The HTTP wrapping of a frame: as it was recorded, on the exchange of this run that carries it."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from pathlib import Path
+
+import anyio
 from mcp.client.subscriptions import ResourceUpdated
 from mcp_types import CallToolResult, TextContent
 
 from pytest_mcpsym import AsyncBoard, LinkSpec, Opener, link
 from pytest_mcpsym.switchboard.target import Transport
-from tests.peers.progress import Told, into
+from tests.peers.progress import Told, giving_up, into
 from tests.peers.waiting import logged, sent_by_host, sent_by_server, until_async
 
 NOTE = "note://1"
@@ -16,6 +21,8 @@ _UPDATED = "notifications/resources/updated"
 
 def real(name: str, way: Transport) -> LinkSpec:
     """Return a link to a server that is there: nothing that serves is imported before."""
+    if way == "stdio":
+        return link(shlex.join([sys.executable, str(Path(__file__).parent / "servers" / "sdk.py"), name]))
     if name in ("high", "low"):
         from tests.peers.servers import sdk
 
@@ -48,6 +55,13 @@ async def of_fastmcp(board: AsyncBoard) -> list[object]:
     if not _modern(board):
         await until_async(lambda: bool(logged(board, "peer")), "the log message")
     return [*got, heard, logged(board, "peer")]
+
+
+async def given_up(board: AsyncBoard) -> list[object]:
+    """Give up a call of a server of `servers/sdk.py` while it works, and call it once more."""
+    with anyio.CancelScope() as scope:
+        await board.options(progress=giving_up(scope)).call("peer__slow", steps=0)
+    return [scope.cancelled_caught, _text(await board.call("peer__add", a=1, b=2))]
 
 
 async def of_sdk(board: AsyncBoard) -> list[object]:
