@@ -13,6 +13,7 @@ from pydantic import Field
 
 from pytest_mcpsym.symmetric import Extension, peer
 
+from ..server import FakeServer  # noqa: TID252 - the package is also loaded under an alias
 from .loop import Call, Done, Loop, Plan
 
 __all__ = ["agent"]
@@ -31,7 +32,7 @@ def agent(*, name: str = "agent", max_steps: int = 10, system: str = SYSTEM) -> 
         system: What the model is told first.
     """
     sym = Extension()
-    server = MCPServer(
+    server = FakeServer(
         name,
         version="1.0.0",
         log_level="WARNING",

@@ -24,6 +24,7 @@ from pytest_mcpsym.symmetric import Extension, peer
 from ..data import MissingExtra  # noqa: TID252 - the package is also loaded under an alias
 from ..files import Tree, contents  # noqa: TID252 - the package is also loaded under an alias
 from ..files.tree import mime_type, uri_of  # noqa: TID252 - the package is also loaded under an alias
+from ..server import FakeServer  # noqa: TID252 - the package is also loaded under an alias
 
 if TYPE_CHECKING:
     from ..code_mode.sandbox import Limits  # noqa: TID252 - the package is also loaded under an alias
@@ -95,7 +96,7 @@ def attachments(*, most: int = MOST, folder: Path | None = None, max_seconds: fl
     return server
 
 
-class _Attachments(MCPServer):
+class _Attachments(FakeServer):
     """The server; what it converted are its resources."""
 
     def __init__(self, sym: Extension, most: int, folder: Path | None, limits: Limits) -> None:

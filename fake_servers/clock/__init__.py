@@ -17,6 +17,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
+from ..server import FakeServer  # noqa: TID252 - the package is also loaded under an alias
+
 __all__ = ["START", "Reading", "Span", "clock"]
 
 START = "2026-01-01T00:00:00+00:00"
@@ -53,7 +55,7 @@ def clock(*, start: str | datetime = START) -> MCPServer:
         ValueError: `start` is no time.
     """
     now = _parsed(start) if isinstance(start, str) else _aware(start)
-    server = MCPServer(
+    server = FakeServer(
         "clock", version="1.0.0", log_level="WARNING", instructions="Tells the time, which moves only by the tool `advance`."
     )
 

@@ -16,6 +16,7 @@ from pydantic import Field
 from pytest_mcpsym.symmetric import Extension, SealedTools, Sealer, UsedNonces, peer
 
 from ..data import MissingExtra  # noqa: TID252 - the package is also loaded under an alias
+from ..server import FakeServer  # noqa: TID252 - the package is also loaded under an alias
 from .program import ProgramError, functions
 from .stubs import stubs
 
@@ -61,7 +62,7 @@ def code_mode(
     )
     sealed.tool("run")(runs.step)
     sym = Extension(sealed=sealed)
-    server = MCPServer(
+    server = FakeServer(
         "code-mode",
         version="1.0.0",
         log_level="WARNING",

@@ -126,6 +126,7 @@ class Everything(Server[Run]):
         self._texts = texts
         self._env = env
         self._quirks = quirks
+        self.strict_json = not quirks
         self._doing = {**DOING, **ASKING, **ticking(interval, _say_changed)}
         if quirks:
             self.middleware.append(_malformed_is_internal)

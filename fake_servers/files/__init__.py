@@ -31,6 +31,7 @@ from pydantic import AnyUrl, BaseModel, Field
 from pytest_mcpsym.symmetric.sdk import low_level
 
 from ..data import seeded  # noqa: TID252 - the package is also loaded under an alias
+from ..server import FakeServer  # noqa: TID252 - the package is also loaded under an alias
 from .tree import CHUNK, Content, FileError, Generated, Held, Tree, is_text, mime_type, parse_uri, uri_of
 
 __all__ = ["MOST", "RANGE_KEY", "TEMPLATE", "Content", "FileError", "Generated", "Held", "Tree", "contents", "files"]
@@ -142,7 +143,7 @@ class _Watcher:
     uris: set[str] = field(default_factory=set[str])
 
 
-class _Files(MCPServer):
+class _Files(FakeServer):
     """The server: resources are made from the tree whenever they are asked for."""
 
     def __init__(self, tree: Tree) -> None:

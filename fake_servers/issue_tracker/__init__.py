@@ -17,6 +17,7 @@ from pydantic import Field
 from pytest_mcpsym.symmetric import cause_headers
 
 from ..data import seeded  # noqa: TID252 - the package is also loaded under an alias
+from ..server import FakeServer  # noqa: TID252 - the package is also loaded under an alias
 from .api import tracker_api
 from .client import TIMEOUT, Client, require_httpx
 from .model import Comment, Issue, Page, State, Tracker, TrackerError
@@ -76,7 +77,7 @@ def issue_tracker(
     """
     if (api is None) != (token is None):
         raise ValueError("issue_tracker(api=..., token=...) takes both or neither: the API wants a bearer token")
-    server = MCPServer(
+    server = FakeServer(
         "issue-tracker", version="1.0.0", log_level="WARNING", instructions="Issues with labels, comments and two states."
     )
     if api is not None and token is not None:

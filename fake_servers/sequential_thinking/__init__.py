@@ -98,6 +98,7 @@ class SequentialThinking(Server[History]):
             lifespan=_remembering,
             on_list_tools=self._list,
         )
+        self.strict_json = not quirks
         # Results are plain members: the SDK's model of them would add `isError: false`, which the reference leaves out.
         self.add_request_handler("tools/call", CallToolRequestParams, self._call)
         self._is_drawing = is_drawing

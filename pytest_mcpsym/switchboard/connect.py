@@ -38,7 +38,8 @@ async def connect(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
         async with open_played(spec.target, tap) as channel:
             yield channel
     elif spec.transport == "memory":
-        async with open_memory(cast("MemoryServer", lowlevel(spec.target)), tap) as channel:
+        server = cast("MemoryServer", lowlevel(spec.target))
+        async with open_memory(server, tap, is_strict=_is_strict(spec.target)) as channel:
             yield channel
     elif isinstance(spec.target, StdioServerParameters):
         async with open_stdio(spec.target, tap) as channel:
@@ -73,8 +74,16 @@ async def _connect_http(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
 
 def _application(spec: LinkSpec) -> ASGIApp:
     """The ASGI app of a server object; an ASGI app is its own."""
+    from pytest_mcpsym.transport.strict_app import StrictApp
+
     for factory in ("streamable_http_app", "http_app"):
         make = getattr(spec.target, factory, None)
         if make is not None:
-            return cast("ASGIApp", make(json_response=spec.json_response, stateless_http=spec.stateless))
+            app = cast("ASGIApp", make(json_response=spec.json_response, stateless_http=spec.stateless))
+            return StrictApp(app) if _is_strict(spec.target) else app
     return cast("ASGIApp", spec.target)
+
+
+def _is_strict(target: object) -> bool:
+    """Whether a server object asks its transports to answer what is no JSON-RPC message, as our fakes do."""
+    return bool(getattr(target, "strict_json", False))

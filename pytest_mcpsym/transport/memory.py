@@ -2,7 +2,8 @@
 
 Between the two sides travel bytes and nothing else. The server's side parses and serialises each message as the SDK's stdio
 server does, refuses what that refuses, and starts in an empty `contextvars` context, so that nothing of the test reaches it but
-what crossed the wire. One memory-stream hop per direction, no task per message. Pinned by `tests/transport/test_memory.py`.
+what crossed the wire. One memory-stream hop per direction, no task per message. Pinned by `tests/transport/test_memory.py`; a
+strict link, which answers what the SDK's stdio server is silent to, by `tests/transport/test_exactness.py`.
 
 Two things differ from a pipe on purpose. A server message that cannot be serialised ends the server at once; a stdio server
 notices only when its next input arrives, and its caller hangs until then. And a server that resists cancellation cannot be
@@ -23,8 +24,8 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, Self, TypeVar, cast
 import anyio
 import anyio.lowlevel
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
 
+from pytest_mcpsym.transport.server_reads import ServerReads, StrictReads
 from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.frame import Frame
 
@@ -56,54 +57,6 @@ class MemoryServer(Protocol):
     ) -> object:
         """Serve one connection until its input ends."""
         ...
-
-
-class ServerReads:
-    """The server's input: lines from the wire, parsed in the reader's task. It has no `last_context`, as a pipe has none."""
-
-    __slots__ = ("_lines",)
-
-    def __init__(self, lines: _Pipe[str]) -> None:
-        self._lines = lines
-
-    async def receive(self) -> SessionMessage | Exception:
-        """Return the next message, or the error of a line that is none.
-
-        Raises:
-            anyio.EndOfStream: The client's side was closed.
-            anyio.ClosedResourceError: This stream was closed.
-        """
-        line = await self._lines.get()
-        try:
-            return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
-        except Exception as error:  # noqa: BLE001 - the SDK's stdio server hands over any parse error, whatever its type
-            return error
-
-    def close(self) -> None:
-        """Stop reading: the client's sends fail from now on."""
-        self._lines.end_reading()
-
-    async def aclose(self) -> None:
-        """Stop reading: the client's sends fail from now on."""
-        self._lines.end_reading()
-        await anyio.lowlevel.checkpoint()
-
-    def __aiter__(self) -> ServerReads:
-        return self
-
-    async def __anext__(self) -> SessionMessage | Exception:
-        try:
-            return await self.receive()
-        except anyio.EndOfStream:
-            raise StopAsyncIteration from None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 class ServerWrites:
@@ -232,11 +185,12 @@ class _Pipe(Generic[_T]):
 class _MemoryLink:
     """Both ends of the wire; its `send` and `receive` are the client's `Channel`."""
 
-    __slots__ = ("_ended", "_frames", "_lines", "_scope", "_shut", "_tap")
+    __slots__ = ("_ended", "_frames", "_is_strict", "_lines", "_scope", "_shut", "_tap")
 
-    def __init__(self, tap: Tap) -> None:
+    def __init__(self, tap: Tap, *, is_strict: bool) -> None:
         self._tap = tap
-        self._lines = _Pipe[str]()
+        self._is_strict = is_strict
+        self._lines = _Pipe[str | bytes]()
         self._frames = _Pipe[Frame]()
         # The server is cancelled by `close` alone: a process does not share the fate of the task that started it either.
         self._scope = anyio.CancelScope(shield=True)
@@ -250,7 +204,11 @@ class _MemoryLink:
         if self._ended.is_set():
             raise anyio.BrokenResourceError
         frame = self._tap.sent(data)
-        if b"\n" in data or b"\r" in data:
+        if self._is_strict:
+            for line in data.split(b"\n"):
+                await self._lines.room()
+                self._lines.put(line)
+        elif b"\n" in data or b"\r" in data:
             for line in io.StringIO(data.decode(errors="replace") + "\n", newline=None):
                 await self._lines.room()
                 self._lines.put(line)
@@ -282,7 +240,9 @@ class _MemoryLink:
         """Run the server until it ends; never raises what the server raised."""
         try:
             with self._scope:
-                await server.run(ServerReads(self._lines), ServerWrites(self), server.create_initialization_options())
+                writes = ServerWrites(self)
+                reads = StrictReads(self._lines, writes) if self._is_strict else ServerReads(self._lines)
+                await server.run(reads, writes, server.create_initialization_options())
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - on a pipe, SystemExit too ends only the server's process
@@ -310,18 +270,21 @@ class _MemoryLink:
 
 
 @asynccontextmanager
-async def open_memory(server: MemoryServer, tap: Tap, *, grace: float = CLOSE_GRACE) -> AsyncGenerator[Channel]:
+async def open_memory(
+    server: MemoryServer, tap: Tap, *, grace: float = CLOSE_GRACE, is_strict: bool = False
+) -> AsyncGenerator[Channel]:
     """Serve a server of this process and yield the channel to it.
 
     Args:
         server: An SDK low-level server (`MCPServer` and FastMCP servers have one inside).
         tap: Where frames, `failure` and `close` notes go.
         grace: Seconds that the server has to end by itself after its input ended, before it is cancelled.
+        is_strict: Answer what is no message as JSON-RPC asks, which the SDK's stdio server meets with silence.
 
     Yields:
         The channel. A server that raises gives a `failure` note and the end of the stream, and leaves the caller alone.
     """
-    link = _MemoryLink(tap)
+    link = _MemoryLink(tap, is_strict=is_strict)
     body: Exception | None = None
     async with anyio.create_task_group() as tasks:
         _bare_context().run(tasks.start_soon, link.serve, server)

@@ -1,0 +1,89 @@
+"""Serve on standard input and output, exact: lines are bytes that end in a newline, and what is no message is answered.
+
+As with the SDK's `stdio_server`, whose output this is, nothing that a server prints reaches the wire, and nothing that it reads
+takes from it. Pinned by `tests/transport/test_exactness.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, cast
+
+import anyio
+import anyio.to_thread
+from mcp.server.stdio import stdio_server
+
+from pytest_mcpsym.transport.lines import Lines
+from pytest_mcpsym.transport.server_reads import StrictReads
+
+if TYPE_CHECKING:
+    from mcp.shared._stream_protocols import WriteStream
+    from mcp.shared.message import SessionMessage
+
+__all__ = ["serve_stdio"]
+
+_CHUNK: Final = 65_536
+
+
+@asynccontextmanager
+async def serve_stdio() -> AsyncGenerator[tuple[StrictReads, WriteStream[SessionMessage]]]:
+    """Yield the streams that a server runs over.
+
+    Example:
+        async with serve_stdio() as (reads, writes):
+            await server.run(reads, writes, server.create_initialization_options())
+    """
+    descriptor = sys.stdin.fileno()
+    wire = os.dup(descriptor)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)
+    # The SDK takes its input to be text, whose lines end in other places too: it gets none, and only its output is used.
+    try:
+        async with stdio_server(stdin=cast("anyio.AsyncFile[str]", _Nothing())) as (unused, writes):
+            await unused.aclose()
+            yield StrictReads(_Input(wire), writes), writes
+    finally:
+        os.dup2(wire, descriptor)
+
+
+class _Nothing:
+    """A text that has ended."""
+
+    def __aiter__(self) -> _Nothing:
+        return self
+
+    async def __anext__(self) -> str:
+        raise StopAsyncIteration
+
+
+class _Input:
+    """The lines of a descriptor, which is never closed: a thread may still wait for it when nobody reads any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lines = Lines()
+        self._ready: deque[bytes] = deque()
+        self._ended = False
+
+    async def get(self) -> bytes:
+        """Return the next line; what comes after the last newline is one too."""
+        while not self._ready:
+            if self._ended:
+                raise anyio.EndOfStream
+            chunk = await anyio.to_thread.run_sync(os.read, self._descriptor, _CHUNK)
+            if chunk:
+                self._ready.extend(self._lines.feed(chunk))
+            else:
+                self._ended = True
+                self._ready.append(self._lines.rest())
+        return self._ready.popleft()
+
+    def end_reading(self) -> None:
+        """Give no more lines."""
+        self._ended = True
+        self._ready.clear()
