@@ -6,6 +6,7 @@ See README.md beside this file. Pinned by `tests/fakes/test_code_mode.py` and `t
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -20,7 +21,9 @@ from ..server import FakeServer  # noqa: TID252 - the package is also loaded und
 from .program import ProgramError, functions
 from .stubs import stubs
 
-__all__ = ["ProgramError", "code_mode", "functions"]
+__all__ = ["ProgramError", "code_mode", "from_environment", "functions"]
+
+_KEY_BYTES = 32
 
 
 def code_mode(
@@ -84,3 +87,22 @@ def code_mode(
         return stubs(granted(await peer(context).list_tools()))
 
     return server
+
+
+def from_environment(environment: Mapping[str, str], _told: Mapping[str, str]) -> dict[str, object]:
+    """Return the arguments with which the server is a process: its key, if several processes share one.
+
+    Raises:
+        ValueError: CODE_MODE_KEY is no key.
+    """
+    given = environment.get("CODE_MODE_KEY")
+    if not given:
+        return {}
+    try:
+        key = bytes.fromhex(given)
+    except ValueError:
+        key = b""
+    if len(key) < _KEY_BYTES:
+        make = "python -c 'import secrets; print(secrets.token_hex(32))'"
+        raise ValueError(f"CODE_MODE_KEY must be at least {2 * _KEY_BYTES} hexadecimal digits: {make}")
+    return {"key": key}

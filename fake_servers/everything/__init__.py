@@ -49,7 +49,7 @@ from .session import Context, Run, is_modern, log, running, session_of
 from .ticking import ticking
 from .tools import TOOLS, offered
 
-__all__ = ["INTERVAL", "LIFECYCLE", "Everything", "everything"]
+__all__ = ["INTERVAL", "LIFECYCLE", "Everything", "everything", "from_environment"]
 
 INTERVAL = 5.0
 """Seconds from one simulated message to the next, as in the reference."""
@@ -85,6 +85,11 @@ def everything(
     faker = seeded("everything", seed)
     texts = [faker.paragraph() for _ in range(_TEXTS)]
     return Everything(texts, seed=seed, env=dict(env or {}), interval=interval, lifecycle=lifecycle, quirks=quirks)
+
+
+def from_environment(_environment: Mapping[str, str], told: Mapping[str, str]) -> dict[str, object]:
+    """Return the arguments with which the server is a process: what the reference says of its own accord, and the environment."""
+    return {"env": told, "lifecycle": LIFECYCLE}
 
 
 class Everything(Server[Run]):

@@ -5,7 +5,7 @@ See README.md beside this file. Pinned by `tests/fakes/test_issue_tracker.py` an
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Final, TypeVar
 
 from mcp import MCPError
@@ -31,6 +31,7 @@ __all__ = [
     "Page",
     "State",
     "TrackerError",
+    "from_environment",
     "issue_tracker",
     "seeded_issues",
     "tracker_api",
@@ -76,7 +77,9 @@ def issue_tracker(
         ValueError: One of `api` and `token` is given without the other.
     """
     if (api is None) != (token is None):
-        raise ValueError("issue_tracker(api=..., token=...) takes both or neither: the API wants a bearer token")
+        raise ValueError(
+            "the API wants a bearer token: give api and token (ISSUE_TRACKER_API and ISSUE_TRACKER_TOKEN), or neither"
+        )
     server = FakeServer(
         "issue-tracker", version="1.0.0", log_level="WARNING", instructions="Issues with labels, comments and two states."
     )
@@ -92,6 +95,11 @@ def issue_tracker(
         store = Store(seeded_issues(issues, seed=seed))
         _add(server, lambda _: store, is_remote=False)
     return server
+
+
+def from_environment(environment: Mapping[str, str], _told: Mapping[str, str]) -> dict[str, object]:
+    """Return the arguments with which the server is a process: the API whose issues it has, if the environment names one."""
+    return {"api": environment.get("ISSUE_TRACKER_API"), "token": environment.get("ISSUE_TRACKER_TOKEN")}
 
 
 def _add(server: MCPServer, tracker: Callable[[Context], Tracker], *, is_remote: bool) -> None:

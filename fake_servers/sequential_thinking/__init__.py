@@ -31,7 +31,7 @@ from pydantic import ValidationError
 
 from .arguments import INPUT_SCHEMA, Thought, read
 
-__all__ = ["OFF", "TOOL", "SequentialThinking", "sequential_thinking"]
+__all__ = ["OFF", "TOOL", "SequentialThinking", "from_environment", "sequential_thinking"]
 
 TOOL = "sequentialthinking"
 """The name of its one tool."""
@@ -86,6 +86,11 @@ def sequential_thinking(*, env: Mapping[str, str] | None = None, quirks: bool = 
         quirks: Do as the reference does where it breaks the specification: see README.md.
     """
     return SequentialThinking(is_drawing=(env or {}).get(OFF, "").lower() != "true", quirks=quirks)
+
+
+def from_environment(environment: Mapping[str, str], _told: Mapping[str, str]) -> dict[str, object]:
+    """Return the arguments with which the server is a process: the environment with the variable that switches the drawing off."""
+    return {"env": environment}
 
 
 class SequentialThinking(Server[History]):

@@ -28,6 +28,10 @@ WRAPPERS: Final = frozenset({"record"})
 """Subcommands that run another command: what follows the first `--` is kept word for word in `given.command`."""
 
 
+LEAVES_REST: Final = frozenset({"serve"})
+"""Subcommands that pass options on: words that they do not know are kept in `given.rest`."""
+
+
 class _Subcommand(Protocol):
     """What a module of a subcommand has."""
 
@@ -55,7 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inner = ArgumentParser(prog=f"mcpsym {name}", description=f"{COMMANDS[name].capitalize()}.")
     subcommand.add_arguments(inner)
     own, command = _parted(words[1:]) if name in WRAPPERS else (words[1:], None)
-    given = inner.parse_args(own, Namespace(command=command))
+    given, rest = inner.parse_known_args(own, Namespace(command=command))
+    if name in LEAVES_REST:
+        given.rest = rest
+    elif rest:
+        inner.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         return subcommand.run(given)
     except CommandError as error:

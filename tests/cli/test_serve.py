@@ -8,15 +8,14 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pytest_mcpsym import Switchboard
+from tests.serving.listening import SERVE, listening
 
 CHICAGO = {"temperature": 36, "conditions": "Light rain / drizzle", "humidity": 82}
-SERVE = [sys.executable, "-m", "pytest_mcpsym", "serve"]
 
 
 def ran(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -45,6 +44,19 @@ def test_a_fake_serves_over_http_and_a_signal_ends_it(switchboard: Switchboard, 
             assert process.wait(timeout=20) == 128 + number
         finally:
             process.kill()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_fake_serves_over_sse(anyio_backend: str) -> None:
+    del anyio_backend
+    from mcp import Client
+    from mcp.client.sse import sse_client
+
+    with listening("everything", "--sse", "0") as url:
+        async with Client(sse_client(url), mode="legacy") as client:
+            answer = await client.call_tool("get-structured-content", {"location": "Chicago"})
+        assert answer.structured_content == CHICAGO
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -94,7 +106,6 @@ def test_the_fakes_are_listed_with_a_line_each() -> None:
     [
         (["evrything"], "there is no fake 'evrything'; did you mean 'everything'?"),
         ([], "name a server; `mcpsym serve --list` says which there are"),
-        (["agent", "--seed", "1"], "the fake 'agent' has no random data, so it takes no --seed"),
         (["nowhere:server"], "'nowhere:server': there is no module 'nowhere'; 'module:attribute' is looked up as an import"),
         (["agent", "--http", "70000"], "cannot listen on port 70000: a port is a number from 0 to 65535"),
     ],

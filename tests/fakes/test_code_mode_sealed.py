@@ -209,7 +209,7 @@ def test_a_key_that_is_none_is_refused_in_one_line(key: str) -> None:
     ran = subprocess.run(
         command, env={"CODE_MODE_KEY": key}, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
     )
-    assert ran.returncode == 1
+    assert ran.returncode == 2
     assert ran.stderr == (
-        "CODE_MODE_KEY must be at least 64 hexadecimal digits: python -c 'import secrets; print(secrets.token_hex(32))'\n"
+        "mcpsym serve: CODE_MODE_KEY must be at least 64 hexadecimal digits: python -c 'import secrets; print(secrets.token_hex(32))'\n"
     )

@@ -176,5 +176,5 @@ def test_half_an_environment_is_one_line() -> None:
         timeout=60,
         check=False,
     )
-    said = "set both ISSUE_TRACKER_API and ISSUE_TRACKER_TOKEN, or neither: the API wants a bearer token\n"
-    assert (ran.returncode, ran.stderr) == (1, said)
+    said = "mcpsym serve: the API wants a bearer token: give api and token (ISSUE_TRACKER_API and ISSUE_TRACKER_TOKEN), or neither\n"
+    assert (ran.returncode, ran.stderr) == (2, said)
