@@ -46,6 +46,11 @@ class HandshakeOnly:
         """Path of the endpoint."""
         return self._inside.path
 
+    @property
+    def is_strict(self) -> bool:
+        """As inside."""
+        return self._inside.is_strict
+
     async def run(self, reads: Reads, writes: Writes) -> None:
         """Serve one connection in the handshake era."""
         server = self._inside.inner
@@ -79,6 +84,11 @@ class ModernOnly:
     def path(self) -> str:
         """Path of the endpoint."""
         return self._inside.path
+
+    @property
+    def is_strict(self) -> bool:
+        """As inside."""
+        return self._inside.is_strict
 
     async def run(self, reads: Reads, writes: Writes) -> None:
         """Serve one connection in the modern era."""

@@ -10,56 +10,33 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Final, Protocol, TextIO, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import anyio
-import anyio.to_thread
-from mcp.server.stdio import stdio_server
+
+from pytest_mcpsym.transport.strict_stdio import serve_stdio
 
 if TYPE_CHECKING:
-    from anyio import AsyncFile
-
     from pytest_mcpsym.serving.served import Served
     from pytest_mcpsym.transport.asgi import ASGIApp
 
-__all__ = ["GRACE", "Input", "Output", "on_socket", "on_stdio"]
+__all__ = ["GRACE", "on_socket", "on_stdio"]
 
 GRACE: Final = 1
 """Whole seconds that a server has to end after a signal."""
 
 
-class Input(Protocol):
-    """Lines from the client, each with its end."""
-
-    def __aiter__(self) -> AsyncIterator[str]: ...
-
-
-class Output(Protocol):
-    """Text to the client: whole lines."""
-
-    async def write(self, data: str, /) -> object:
-        """Write a text."""
-        ...
-
-    async def flush(self) -> object:
-        """Send what is written."""
-        ...
-
-
 def on_stdio(served: Served) -> int:
-    """Serve on standard input and output and return the exit status. The process must end after it: a thread may still wait for input.
-
-    What the server or its children print goes to standard error.
-    """
-    reads, writes = _claimed()
+    """Serve on standard input and output and return the exit status. The process must end after it: a thread may still wait for input."""
     caught: list[int] = []
 
     async def serve() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_end_on_signal, caught, tasks.cancel_scope)
-            await _serve_lines(served, _Lines(reads), _Text(writes))
+            async with serve_stdio(is_strict=served.is_strict) as (reads, writes):
+                await served.run(reads, writes)
             tasks.cancel_scope.cancel()
 
     try:
@@ -67,12 +44,6 @@ def on_stdio(served: Served) -> int:
     except* BrokenPipeError:  # the client has gone, which ends a server as the end of its input does
         pass
     return 128 + caught[0] if caught else 0
-
-
-async def _serve_lines(served: Served, lines: Input, text: Output) -> None:
-    # The SDK reads and writes a file of anyio's by these methods only.
-    async with stdio_server(cast("AsyncFile[str]", lines), cast("AsyncFile[str]", text)) as (reads, writes):
-        await served.run(reads, writes)
 
 
 async def _end_on_signal(caught: list[int], scope: anyio.CancelScope) -> None:
@@ -85,41 +56,6 @@ async def _end_on_signal(caught: list[int], scope: anyio.CancelScope) -> None:
             late.daemon = True
             late.start()
             scope.cancel()
-
-
-def _claimed() -> tuple[TextIO, TextIO]:
-    """Return the client's two streams, and leave standard input empty and standard output on standard error."""
-    reads = os.fdopen(os.dup(0), "r", encoding="utf-8", errors="replace", newline="\n")
-    writes = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return reads, writes
-
-
-class _Lines:
-    """A text file whose reader can be cancelled; its thread is left to wait."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        while line := await anyio.to_thread.run_sync(self._file.readline, abandon_on_cancel=True):
-            yield line
-
-
-class _Text:
-    """A text file that is written in a thread."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-
-    async def write(self, data: str, /) -> object:
-        return await anyio.to_thread.run_sync(self._file.write, data)
-
-    async def flush(self) -> object:
-        return await anyio.to_thread.run_sync(self._file.flush)
 
 
 def on_socket(app: ASGIApp, listener: socket.socket) -> int:

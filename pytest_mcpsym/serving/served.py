@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from pytest_mcpsym.errors import TargetError
 from pytest_mcpsym.switchboard.target import describe, lowlevel
+from pytest_mcpsym.transport.strict_app import StrictApp
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel.server import Server
@@ -49,6 +50,11 @@ class Served(Protocol):
         """Path of the endpoint over HTTP; empty where the app decides."""
         ...
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether what is no JSON-RPC message is answered on a pipe; see `pytest_mcpsym.wire.strict`."""
+        ...
+
     async def run(self, reads: Reads, writes: Writes) -> None:
         """Serve one connection until its input ends."""
         ...
@@ -75,6 +81,11 @@ class ServedObject:
         """Serve one connection in the era that its first request decides."""
         await self.inner.run(reads, writes, self.inner.create_initialization_options())
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether what is no JSON-RPC message is answered, as our fakes want it."""
+        return bool(getattr(self._target, "strict_json", False))
+
     def app(self, options: HttpOptions) -> ASGIApp:
         """Return the server over Streamable HTTP, guarded against DNS rebinding where its kind can be."""
         for factory in ("streamable_http_app", "http_app"):
@@ -84,14 +95,17 @@ class ServedObject:
         else:
             raise TargetError(f"{type(self._target).__name__} cannot be served over HTTP: it has no streamable_http_app()")
         more = {"host": options.host} if "host" in inspect.signature(make).parameters else {}
-        app = cast("Callable[..., ASGIApp]", make)
-        return app(json_response=options.json_response, stateless_http=options.stateless, **more)
+        app = cast("Callable[..., ASGIApp]", make)(
+            json_response=options.json_response, stateless_http=options.stateless, **more
+        )
+        return StrictApp(app) if self.is_strict else app
 
 
 class ServedApp:
     """An ASGI app: it is its own endpoint and speaks whatever it speaks."""
 
     path = ""
+    is_strict = False
 
     def __init__(self, target: ASGIApp) -> None:
         self._target = target

@@ -74,14 +74,9 @@ async def _connect_http(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
 
 def _application(spec: LinkSpec) -> ASGIApp:
     """The ASGI app of a server object; an ASGI app is its own."""
-    from pytest_mcpsym.transport.strict_app import StrictApp
+    from pytest_mcpsym.serving.served import HttpOptions, served
 
-    for factory in ("streamable_http_app", "http_app"):
-        make = getattr(spec.target, factory, None)
-        if make is not None:
-            app = cast("ASGIApp", make(json_response=spec.json_response, stateless_http=spec.stateless))
-            return StrictApp(app) if _is_strict(spec.target) else app
-    return cast("ASGIApp", spec.target)
+    return served(spec.target).app(HttpOptions(json_response=spec.json_response, stateless=spec.stateless))
 
 
 def _is_strict(target: object) -> bool:

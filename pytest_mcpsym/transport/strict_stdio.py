@@ -18,7 +18,7 @@ import anyio.to_thread
 from mcp.server.stdio import stdio_server
 
 from pytest_mcpsym.transport.lines import Lines
-from pytest_mcpsym.transport.server_reads import StrictReads
+from pytest_mcpsym.transport.server_reads import ServerReads, StrictReads
 
 if TYPE_CHECKING:
     from mcp.shared._stream_protocols import WriteStream
@@ -30,8 +30,11 @@ _CHUNK: Final = 65_536
 
 
 @asynccontextmanager
-async def serve_stdio() -> AsyncGenerator[tuple[StrictReads, WriteStream[SessionMessage]]]:
+async def serve_stdio(*, is_strict: bool = True) -> AsyncGenerator[tuple[ServerReads, WriteStream[SessionMessage]]]:
     """Yield the streams that a server runs over.
+
+    Args:
+        is_strict: Answer what is no message; else the server learns of it, as with the SDK's `stdio_server`.
 
     Example:
         async with serve_stdio() as (reads, writes):
@@ -46,7 +49,8 @@ async def serve_stdio() -> AsyncGenerator[tuple[StrictReads, WriteStream[Session
     try:
         async with stdio_server(stdin=cast("anyio.AsyncFile[str]", _Nothing())) as (unused, writes):
             await unused.aclose()
-            yield StrictReads(_Input(wire), writes), writes
+            lines = _Input(wire)
+            yield StrictReads(lines, writes) if is_strict else ServerReads(lines), writes
     finally:
         os.dup2(wire, descriptor)
 
@@ -75,7 +79,7 @@ class _Input:
         while not self._ready:
             if self._ended:
                 raise anyio.EndOfStream
-            chunk = await anyio.to_thread.run_sync(os.read, self._descriptor, _CHUNK)
+            chunk = await anyio.to_thread.run_sync(os.read, self._descriptor, _CHUNK, abandon_on_cancel=True)
             if chunk:
                 self._ready.extend(self._lines.feed(chunk))
             else:
