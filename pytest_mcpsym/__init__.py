@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_mcpsym.errors import ReplayError as ReplayError
     from pytest_mcpsym.errors import TargetError as TargetError
     from pytest_mcpsym.errors import UsageError as UsageError
+    from pytest_mcpsym.errors import VerifyError as VerifyError
     from pytest_mcpsym.plugin import RecordedFixture as RecordedFixture
     from pytest_mcpsym.plugin import Switchboard as Switchboard
     from pytest_mcpsym.replay.tapes import Recorded as Recorded
@@ -58,6 +59,7 @@ __all__ = [
     "TargetError",
     "Upstream",
     "UsageError",
+    "VerifyError",
     "WireLog",
     "link",
     "upstream",
@@ -76,6 +78,7 @@ if not TYPE_CHECKING:
             "ReplayError",
             "TargetError",
             "UsageError",
+            "VerifyError",
         ),
         "plugin": ("RecordedFixture", "Switchboard"),
         "replay.tapes": ("Recorded",),

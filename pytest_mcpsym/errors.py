@@ -9,6 +9,7 @@
     │   └── AnswerTimeout     a request that was not answered in time (also a `TimeoutError`)
     ├── FindingsError         unexpected findings at the end of a test
     ├── ReplayError           a test asked a recording for what it does not hold, or left some of it unasked for
+    ├── VerifyError           a real server does not answer as its recording does
     └── UnexpectedPrompt      the model was asked what the test gave it no answer to
 
 Pinned by `tests/test_errors.py`.
@@ -30,6 +31,7 @@ __all__ = [
     "TargetError",
     "UnexpectedPrompt",
     "UsageError",
+    "VerifyError",
 ]
 
 
@@ -97,6 +99,10 @@ class FindingsError(McpsymError):
 
 class ReplayError(McpsymError):
     """A test asked a recording for what it does not hold, or left some of it unasked for."""
+
+
+class VerifyError(McpsymError):
+    """A real server does not answer as its recording does."""
 
 
 class UnexpectedPrompt(McpsymError):

@@ -38,7 +38,8 @@ class ItemState:
         tapes: The recordings of the test, once it asked for a board.
         unclean: Whether a phase failed or was expected to, so that what was recorded is put aside.
         skipped: Whether a phase was skipped or interrupted, so that what was recorded is dropped.
-        kept: What became of each recording, by the path that is shown: `recorded`, `re-recorded`, `new`, `played`, `unplayed`.
+        kept: What became of each recording, by the path that is shown: `recorded`, `re-recorded`, `new`, `played`,
+            `unplayed`, `verified`, `differs`.
     """
 
     boards: list[Views] = field(default_factory=list["Views"])

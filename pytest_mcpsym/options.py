@@ -34,7 +34,7 @@ __all__ = [
 ERAS: Final = ("handshake", "modern", "both")
 TRACES: Final = ("off", "on", "retain-on-failure")
 FAIL_ON: Final = ("error", "warning", "never")
-MODES: Final = ("replay", "record", "rerecord", "live")
+MODES: Final = ("replay", "record", "rerecord", "verify", "live")
 TIMEOUTS: Final = ("mcp_open_timeout", "mcp_call_timeout")
 MARKER: Final = (
     "mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=...): findings that this test expects, as patterns such as "
@@ -49,6 +49,7 @@ _MODE_HELP: Final = {
     "replay": "Replay recorded links and refuse what was not recorded (the default).",
     "record": "Record the links that have no recording yet; the others are replayed.",
     "rerecord": "Record the links of the selected tests anew, and delete what became obsolete.",
+    "verify": "Replay recorded links beside the real servers, and compare what these answer; nothing is written.",
     "live": "Use the real servers and record nothing.",
 }
 
@@ -85,7 +86,7 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="Allow recording where the environment variable CI is set.",
     )
-    parser.addini("mcp_mode", "what becomes of recorded(...) links: replay, record, rerecord or live", default="replay")
+    parser.addini("mcp_mode", "what becomes of recorded(...) links: replay, record, rerecord, verify or live", default="replay")
     parser.addini("mcp_redact_headers", "more HTTP headers that hold secrets", "args")
     parser.addini("mcp_redact_fields", "more names of JSON members and query parameters that hold secrets", "args")
     parser.addini("mcp_era", "protocol era of links that name none: handshake, modern or both", default="handshake")
@@ -207,7 +208,7 @@ def _under_ci() -> bool:
 
 
 def mode(config: pytest.Config) -> str:
-    """Return what becomes of recorded links: `replay`, `record`, `rerecord` or `live`."""
+    """Return what becomes of recorded links: `replay`, `record`, `rerecord`, `verify` or `live`."""
     given = cast("list[str] | None", config.getoption("mcpsym_modes")) or []
     return given[0] if given else str(config.getini("mcp_mode"))
 

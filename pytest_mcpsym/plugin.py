@@ -111,6 +111,11 @@ def recorded() -> RecordedFixture:
 
 
 @pytest.fixture
+def mcp_verify_state() -> None:
+    """Bring the real servers into the state in which they were recorded: override it; `--mcp-verify` uses it before boards open."""
+
+
+@pytest.fixture
 def switchboard(request: pytest.FixtureRequest, _mcp_era: Era, mcp_redact: Rules | None) -> Switchboard:
     """Open boards: `with`, or `async with`, `switchboard(name=server, ...) as board`.
 
@@ -126,6 +131,8 @@ def switchboard(request: pytest.FixtureRequest, _mcp_era: Era, mcp_redact: Rules
         checks = options.checks_of(node)
     except pytest.UsageError as error:
         pytest.fail(str(error), pytrace=False)
+    if options.mode(request.config) == "verify":
+        request.getfixturevalue("mcp_verify_state")
     state = node.stash[STATE]
     state.tapes = _tapes(node)
     settings = Settings(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -23,7 +23,7 @@ from pytest_mcpsym.wire.frame import Envelope, Frame, id_text, parse
 from pytest_mcpsym.wire.miss import Miss
 from pytest_mcpsym.wire.playback import Outcome, Playback, Reply
 
-__all__ = ["MISS_REASON", "Played", "open_played"]
+__all__ = ["MISS_REASON", "Played", "PlayedChannel", "open_played"]
 
 MISS_REASON: Final = "replay-miss"
 """`data.reason` of the JSON-RPC error that the caller of a miss gets."""
@@ -54,7 +54,7 @@ class Played:
     missed: Callable[[Miss, Frame], None]
 
 
-class _PlayedChannel:
+class PlayedChannel:
     """Answers as the recorded server did, at once and in recorded order."""
 
     def __init__(self, played: Played, tap: Tap) -> None:
@@ -70,13 +70,16 @@ class _PlayedChannel:
         self._closed = False
 
     def open(self) -> None:
-        self._say(self._played.playback.open())
+        """Say what the recorded server said before the client did."""
+        self.say(self._played.playback.open())
 
     async def send(self, data: bytes, headers: Mapping[str, str] | None = None) -> Frame | None:
+        """Log a message, and answer it as the recorded server did."""
         if self._closed:
             raise anyio.ClosedResourceError
         message = parse(data)
         if self._played.http and self._played.modern and message.method == "notifications/cancelled":
+            self.heard(data, headers, Outcome())
             self._close_stream(token_text(message.params.get("requestId")) or "")
             return None
         frame = self._tap.sent(data, self._envelope(headers or {}))
@@ -85,7 +88,8 @@ class _PlayedChannel:
         if frame.envelope is not None and message.method == "notifications/initialized" and not self._played.modern:
             self._own_stream()
         outcome = self._played.playback.receive(data)
-        self._say(outcome.replies)
+        self.heard(data, headers, outcome)
+        self.say(outcome.replies)
         if outcome.miss is not None:
             self._played.missed(outcome.miss, frame)
             self._refuse(outcome, outcome.miss)
@@ -93,12 +97,14 @@ class _PlayedChannel:
         return frame
 
     async def receive(self) -> Frame | Undelivered:
+        """Return the next frame of the recorded server."""
         try:
             return await self._inbox.receive()
         except anyio.ClosedResourceError:
             raise anyio.EndOfStream from None
 
     def close(self) -> None:
+        """End the connection on this side."""
         self._closed = True
         self._tap.note("close", by="host")
         self._inbox_in.close()
@@ -109,7 +115,7 @@ class _PlayedChannel:
         exchange = self._unanswered.pop(ident, None)
         if exchange is not None:
             self._tap.note("http", exchange=exchange, event="closed", by="host")
-        self._say(self._played.playback.closed(ident))
+        self.say(self._played.playback.closed(ident))
 
     def _envelope(self, headers: Mapping[str, str]) -> Envelope | None:
         if not self._played.http:
@@ -121,7 +127,11 @@ class _PlayedChannel:
         version = () if self._version is None or _VERSION in headers else ((_VERSION, self._version),)
         return Envelope(self._exchanges, (*session, *version, *headers.items()))
 
-    def _say(self, replies: tuple[Reply, ...]) -> None:
+    def heard(self, data: bytes, headers: Mapping[str, str] | None, outcome: Outcome) -> None:
+        """Take note of what the client sent and what follows from it; for those who do more than play."""
+
+    def say(self, replies: Sequence[Reply]) -> None:
+        """Give the client what the server says."""
         for reply in replies:
             frame = self._tap.received(reply.data, self._carried(reply))
             if frame.message.kind in ("result", "error"):
@@ -153,13 +163,13 @@ class _PlayedChannel:
         error = {"code": _MISS_CODE, "message": text, "data": {"reason": MISS_REASON, "why": miss.reason}}
         for ident in outcome.failed:
             data = b'{"jsonrpc":"2.0","id":' + ident + b',"error":' + json.dumps(error).encode() + b"}"
-            self._say((Reply(data, ident),))
+            self.say((Reply(data, ident),))
 
 
 @asynccontextmanager
 async def open_played(played: Played, tap: Tap) -> AsyncGenerator[Channel]:
     """Play a recorded link; nothing is started and nothing is left."""
-    channel = _PlayedChannel(played, tap)
+    channel = PlayedChannel(played, tap)
     channel.open()
     try:
         yield channel

@@ -18,8 +18,10 @@ from typing import Literal, cast
 
 from pytest_mcpsym.errors import UsageError
 from pytest_mcpsym.replay.played import Played
+from pytest_mcpsym.replay.verified import Verified
 from pytest_mcpsym.switchboard.target import Era, LinkSpec, link
 from pytest_mcpsym.switchboard.views import Views
+from pytest_mcpsym.wire.drift import DriftReport
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.held import refuse_secrets
 from pytest_mcpsym.wire.miss import Miss, MissReport
@@ -29,10 +31,11 @@ from pytest_mcpsym.wire.recording import Head, LinkHead, Recording, RecordingErr
 from pytest_mcpsym.wire.redact import Redactor, Rules, redact
 from pytest_mcpsym.wire.script import scripts
 from pytest_mcpsym.wire.sensitive import is_secret_field
+from pytest_mcpsym.wire.verify import Drift, Verification
 
 __all__ = ["Mode", "Recorded", "Tape", "Tapes", "recorded"]
 
-Mode = Literal["replay", "record", "rerecord", "live"]
+Mode = Literal["replay", "record", "rerecord", "verify", "live"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +79,32 @@ class Tape:
         link: Name of the link.
         file: The recording.
         shown: The file as it is shown to people, from the root directory.
-        use: Whether it is `played` or `recording`.
+        use: Whether it is `played`, `recording`, or `verified`, which is played beside the real server.
         existed: Whether the file was there before.
         head: First line of the recording.
         board: The board that opened the link; `None` until then.
         playback: What is played; `None` while recording.
+        verification: Compares the real server with what is played; `None` unless it is verified.
         misses: What was missed, each with its frame on the board's log.
     """
 
     link: str
     file: Path
     shown: str
-    use: Literal["played", "recording"]
+    use: Literal["played", "recording", "verified"]
     existed: bool
     head: Head
     playback: Playback | None = None
+    verification: Verification | None = None
     board: Views | None = None
     misses: list[tuple[Miss, Frame]] = field(default_factory=list[tuple[Miss, Frame]])
+
+    @property
+    def drifts(self) -> tuple[Drift, ...]:
+        """Where the real server does not answer as recorded; nothing before its board is closed."""
+        if self.verification is None or self.board is None or not self.board.closed:
+            return ()
+        return self.verification.finished()
 
     def content(self) -> bytes:
         """Return the file for what the link's log holds, redacted.
@@ -129,8 +141,17 @@ class Tapes:
         self._root = root
         self._again = again
 
-    def bind(self, link: str, recorded: Recorded, era: Era, rules: Rules) -> tuple[LinkSpec, Tape | None]:
+    def bind(
+        self, link: str, recorded: Recorded, era: Era, rules: Rules, *, patience: float = 48.0
+    ) -> tuple[LinkSpec, Tape | None]:
         """Return how a recorded link is opened in this run, and its tape; none in a live run.
+
+        Args:
+            link: Name of the link.
+            recorded: What the test described.
+            era: Era of the link.
+            rules: What is secret on the board.
+            patience: Seconds that a server that is verified may take for an answer.
 
         Raises:
             UsageError: There is no recording, it cannot be used, or this test has opened it before.
@@ -154,6 +175,10 @@ class Tapes:
                 f"link {link!r}: there is no recording {shown}; record it with: {self._again.replace('rerecord', 'record')}"
             )
         spec, tape = self._play(link, recorded, era, rules, file)
+        if self.mode == "verify":
+            tape.use, tape.verification = "verified", Verification(redact=Redactor(rules).data)
+            real = replace(recorded.target, era=era)
+            spec = replace(spec, target=Verified(cast("Played", spec.target), real, tape.verification, patience, rules))
         self.tapes.append(tape)
         return spec, tape
 
@@ -254,6 +279,16 @@ class Tapes:
         test = self._test.rpartition("::")[2]
         head = f"mcp unplayed in {test} · {tape.link}: {len(rows)} recorded {noun} not asked for"
         return "\n".join([head, *rows, f"to accept: {self._again}"])
+
+    def drifted(self) -> str:
+        """Return where real servers do not answer as recorded, of the boards that are closed; empty if they all do."""
+        texts: list[str] = []
+        for tape in self.tapes:
+            drifts = tape.drifts
+            if drifts:
+                test = self._test.rpartition("::")[2]
+                texts.append(str(DriftReport(drifts, test, tape.link, tape.shown, self._again)))
+        return "\n\n".join(texts)
 
     def opened(self) -> Iterable[Tape]:
         """Return the tapes whose link was opened."""

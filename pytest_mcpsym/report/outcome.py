@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from pytest_mcpsym import options
-from pytest_mcpsym.errors import FindingsError, ReplayError, UsageError
+from pytest_mcpsym.errors import FindingsError, ReplayError, UsageError, VerifyError
 from pytest_mcpsym.items import ItemState, own_stem_of, stem_of
 from pytest_mcpsym.report.findings import Verdict, judge, one_line_each
-from pytest_mcpsym.report.recordings import commit, refuse_misses, refuse_unplayed
+from pytest_mcpsym.report.recordings import commit, refuse_drift, refuse_misses, refuse_unplayed
 from pytest_mcpsym.report.routes import trees
 from pytest_mcpsym.switchboard.board import Board
 
@@ -38,6 +38,7 @@ def after_body(item: pytest.Item, state: ItemState) -> None:
 
     Raises:
         ReplayError: A recording was asked for what it does not hold, or was not played to its end.
+        VerifyError: A real server does not answer as recorded.
         UnexpectedPrompt: The model of a board that is still open had no answer to a prompt.
         FindingsError: There are unexpected findings, or expected ones are missing.
     """
@@ -45,6 +46,7 @@ def after_body(item: pytest.Item, state: ItemState) -> None:
     refuse_misses(state)
     if closed:
         refuse_unplayed(state)
+        refuse_drift(state)
     for board in state.boards:
         missed = board.take_missed()
         if missed is not None:
@@ -60,6 +62,7 @@ def after_fixtures(item: pytest.Item, state: ItemState) -> None:
 
     Raises:
         ReplayError: As `after_body`.
+        VerifyError: As `after_body`.
         FindingsError: As `after_body`.
         UsageError: A board is still open.
     """
@@ -67,6 +70,7 @@ def after_fixtures(item: pytest.Item, state: ItemState) -> None:
     if not state.failed:
         refuse_misses(state)
         refuse_unplayed(state)
+        refuse_drift(state)
     verdict = _judge(item, state, final=True)
     _tell(item, state, (*verdict.failing, *verdict.warned) if state.failed else verdict.warned)
     if verdict.failed and not state.failed:
@@ -113,7 +117,7 @@ def complete(item: pytest.Item, state: ItemState, report: pytest.TestReport, cal
     state.failed = state.failed or error is not None
     state.unclean = state.unclean or report.failed or hasattr(report, "wasxfail")
     state.skipped = state.skipped or (report.skipped and not hasattr(report, "wasxfail"))
-    if isinstance(error, (FindingsError, ReplayError)):
+    if isinstance(error, (FindingsError, ReplayError, VerifyError)):
         report.longrepr = _at_the_test(item, call)
     elif error is not None:
         if missed and report.failed:  # What the caller made of a miss says less than the miss.
@@ -125,6 +129,13 @@ def complete(item: pytest.Item, state: ItemState, report: pytest.TestReport, cal
         _tell(item, state, verdict.warned)
         if verdict.failing:
             report.sections.append(("mcp findings", verdict.text))
+    if (
+        error is not None
+        and not isinstance(error, VerifyError)
+        and state.tapes is not None
+        and (drifted := state.tapes.drifted())
+    ):
+        report.sections.append(("mcp verify", drifted))
     if report.failed and state.boards and not state.shown:
         state.shown = True
         report.sections.append(("mcp routes", "\n".join(trees(state.boards))))

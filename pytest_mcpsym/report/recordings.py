@@ -12,14 +12,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_mcpsym.errors import ReplayError
+from pytest_mcpsym.errors import ReplayError, VerifyError
 from pytest_mcpsym.wire.recording import RecordingError
 
 if TYPE_CHECKING:
     from pytest_mcpsym.items import ItemState
     from pytest_mcpsym.replay.tapes import Tape
 
-__all__ = ["commit", "refuse_misses", "refuse_unplayed"]
+__all__ = ["commit", "refuse_drift", "refuse_misses", "refuse_unplayed"]
 
 
 def refuse_misses(state: ItemState) -> None:
@@ -48,12 +48,25 @@ def refuse_unplayed(state: ItemState) -> None:
         raise ReplayError(unplayed)
 
 
+def refuse_drift(state: ItemState) -> None:
+    """Fail a test whose real servers do not answer as recorded; to be called when its boards are closed.
+
+    Raises:
+        VerifyError: Its text says where they part.
+    """
+    drifted = state.tapes.drifted() if state.tapes is not None else ""
+    if drifted:
+        raise VerifyError(drifted)
+
+
 def commit(state: ItemState) -> str:
     """Keep what was recorded, or put it aside; return what went wrong, nothing if all went well."""
     wrong: list[str] = []
     for tape in state.tapes.opened() if state.tapes is not None else ():
         if tape.use == "played":
             state.kept.setdefault(tape.shown, "played")
+        elif tape.use == "verified":
+            state.kept[tape.shown] = "differs" if tape.drifts else "verified"
         elif not state.skipped:
             try:
                 _keep(tape, state)

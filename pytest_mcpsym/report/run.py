@@ -20,7 +20,7 @@ __all__ = ["begin", "finish", "hear", "hear_worker", "recording_lines", "tell"]
 
 _USAGE: Final = pytest.StashKey[Usage]()
 
-_TOLD: Final = ("recorded", "re-recorded", "new", "unplayed", "obsolete")
+_TOLD: Final = ("recorded", "re-recorded", "new", "verified", "differs", "unplayed", "obsolete")
 """What the summary tells, in this order; that a file was played goes without saying."""
 
 _FILTERS: Final = ("keyword", "markexpr", "lf", "failedfirst", "deselect", "stepwise")
@@ -91,11 +91,15 @@ def recording_lines(config: pytest.Config, told: Iterable[Mapping[str, object]],
     if not any(counts[what] for what in _TOLD):
         return []
     deleted = options.mode(config) == "rerecord"
-    names = {"new": "left as .new", "obsolete": "obsolete, deleted" if deleted else "obsolete"}
+    names = {
+        "new": "left as .new",
+        "differs": "not as the server answers",
+        "obsolete": "obsolete, deleted" if deleted else "obsolete",
+    }
     lines = ["recordings: " + ", ".join(f"{counts[what]} {names.get(what, what)}" for what in _TOLD if counts[what])]
     for what in _TOLD:
         shown = sorted(path for path, state in kept.items() if state == what)
-        if shown and (verbose or what in ("new", "obsolete")):
+        if shown and (verbose or what in ("new", "differs", "obsolete")):
             lines += [f"  {names.get(what, what)}: {path}" for path in shown]
     if counts["obsolete"] and not deleted:
         lines.append("no test of this run uses the obsolete ones: delete them, or run pytest --mcp-rerecord on their tests")

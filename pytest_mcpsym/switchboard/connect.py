@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from mcp.client.stdio import StdioServerParameters
 
 from pytest_mcpsym.replay.played import Played, open_played
+from pytest_mcpsym.replay.verified import Verified, open_verified
 from pytest_mcpsym.switchboard.target import LinkSpec, lowlevel
 from pytest_mcpsym.transport.memory import MemoryServer, open_memory
 from pytest_mcpsym.transport.stdio import open_stdio
@@ -36,6 +37,9 @@ async def connect(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
     """
     if isinstance(spec.target, Played):
         async with open_played(spec.target, tap) as channel:
+            yield channel
+    elif isinstance(spec.target, Verified):
+        async with open_verified(spec.target, tap, connect) as channel:
             yield channel
     elif spec.transport == "memory":
         server = cast("MemoryServer", lowlevel(spec.target))

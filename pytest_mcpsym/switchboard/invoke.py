@@ -180,7 +180,7 @@ def _with_answers(params: bytes, body: bytes, answers: Mapping[str, object]) -> 
 
 def _wants_headers(link: Link, answer: Answer) -> bool:
     mismatch = answer.member == "error" and answer.frame.message.error["code"] == HEADER_MISMATCH
-    return mismatch and link.spec.transport in ("http", "sockets")
+    return mismatch and link.spec.over_http
 
 
 async def _mirrored_headers(link: Link, params: bytes, timeout: float) -> dict[str, str]:

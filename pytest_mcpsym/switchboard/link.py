@@ -229,7 +229,7 @@ class Link:
 
     def _headers(self, method: str | None, params: bytes) -> dict[str, str]:
         """HTTP headers that the protocol asks for (2025-06-18 transports; 2026-07-28 streamable HTTP)."""
-        if self.spec.transport not in ("http", "sockets"):
+        if not self.spec.over_http:
             return {}
         if self.era == "handshake":
             return {"mcp-protocol-version": self.client.protocol_version}

@@ -30,6 +30,9 @@ from pytest_mcpsym.wire.log import WireLog
 
 __all__ = ["Opener", "switchboard"]
 
+_PATIENCE = 0.8
+"""Part of the time for an answer after which a server that is verified is not waited for, so that the test still gets the recorded one."""
+
 
 def switchboard(*, era: Era | Mapping[str, Era] | None = None, **links: object) -> Opener:
     """Describe a board outside pytest; in a test use the fixture of the same name.
@@ -158,7 +161,7 @@ class Opener(Scripted):
                 )
             spec = self._specs[name]
             era = spec.era or self._settings.era
-            bound, tape = tapes.bind(name, recorded, era, self._rules)
+            bound, tape = tapes.bind(name, recorded, era, self._rules, patience=self._settings.call_timeout * _PATIENCE)
             self._specs[name] = replace(bound, era=era)
             if tape is not None:
                 self._tapes.append(tape)

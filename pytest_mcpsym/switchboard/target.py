@@ -22,6 +22,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from pytest_mcpsym.errors import TargetError, UsageError
 from pytest_mcpsym.replay.played import Played
+from pytest_mcpsym.replay.verified import Verified
 from pytest_mcpsym.transport.upstream import Upstream
 from pytest_mcpsym.wire.redact import Redactor, Rules
 from pytest_mcpsym.wire.sensitive import is_secret_field, is_secret_header
@@ -90,8 +91,16 @@ class LinkSpec:
             return self._redacted(self.target)
         if isinstance(self.target, Played):
             return self.target.label
+        if isinstance(self.target, Verified):
+            return self.target.played.label
         name = getattr(self.target, "name", None)
         return f"{type(self.target).__name__} {name!r}" if isinstance(name, str) else type(self.target).__name__
+
+    @property
+    def over_http(self) -> bool:
+        """Whether some of what is sent goes over HTTP."""
+        live = self.target.live.transport if isinstance(self.target, Verified) else self.transport
+        return bool({self.transport, live} & {"http", "sockets"})
 
     def _redacted(self, text: str) -> str:
         return Redactor(Rules(secrets=self.secrets)).text(text)

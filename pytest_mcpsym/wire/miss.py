@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from pytest_mcpsym.wire.match import Difference, path_text
 
-__all__ = ["Miss", "MissReason", "MissReport"]
+__all__ = ["Miss", "MissReason", "MissReport", "places"]
 
 MissReason = Literal["unknown", "played", "early", "state", "secret", "answer"]
 """Why there is no answer:
@@ -93,7 +93,7 @@ class MissReport:
         width = max(len(label) for label, _ in rows)
         lines = [f"mcp replay miss in {self.test} · {self.caller} → {self.link}"]
         lines += ["   ".join([f"  {label:<{width}}", *cells]).rstrip() for label, cells in rows]
-        lines += _places(miss.differences)
+        lines += places(miss.differences)
         rest = "all were played" if miss.next is None else f"next expected: {miss.next}"
         lines.append(f"  {miss.played} of {miss.total} exchanges played; {rest}")
         # An expression of -k knows no brackets of parameters.
@@ -121,11 +121,12 @@ def _verdict(miss: Miss) -> str:
             return parted
 
 
-def _places(found: tuple[Difference, ...]) -> list[str]:
+def places(found: tuple[Difference, ...], other: str = "sent") -> list[str]:
+    """Return a line for each difference; `other` says whose value it is that was not recorded."""
     rows: list[tuple[str, str, str]] = []
     for one in found[:_MOST_DIFFERENCES]:
         recorded, sent = _cut_alike(one.recorded, one.sent)
-        rows.append((path_text(one.path), f"recorded {recorded}", f"sent {sent}"))
+        rows.append((path_text(one.path), f"recorded {recorded}", f"{other} {sent}"))
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     lines = [f"      {path:<{widths[0]}}   {recorded:<{widths[1]}}   {sent}" for path, recorded, sent in rows]
     left = len(found) - len(rows)

@@ -38,7 +38,7 @@ from pytest_mcpsym.wire.order import Identities, canonical
 from pytest_mcpsym.wire.splice import splice
 from pytest_mcpsym.wire.upstream import CAUSE_HEADER
 
-__all__ = ["normalise"]
+__all__ = ["normalise", "volatile"]
 
 _Path = tuple[str | int, ...]
 
@@ -70,7 +70,7 @@ def _indexes(value: object) -> range:
     return range(len(cast("list[object]", value))) if isinstance(value, list) else range(0)
 
 
-def _kinds(message: Message, asked: str | None) -> Iterator[tuple[_Path, str]]:
+def volatile(message: Message, asked: str | None) -> Iterator[tuple[_Path, str]]:
     """Yield the paths at which the protocol puts a volatile text, with its kind. Nothing need be there.
 
     Args:
@@ -200,7 +200,7 @@ class _Normaliser:
             put(path, number)
         if isinstance(_at(message.meta, (BUDGET_KEY, "deadlineMs")), (int, float)):
             put((root, "_meta", BUDGET_KEY, "deadlineMs"), "<ms>")
-        for path, kind in _kinds(message, None if owner is None else owner.method):
+        for path, kind in volatile(message, None if owner is None else owner.method):
             value = _at(message.value, path)
             if isinstance(value, str):
                 put(path, "<time>" if kind == "time" else self._numbers.placeholder(kind, value))

@@ -163,7 +163,7 @@ def test_the_options_page_has_every_option_and_ini_setting() -> None:
             r"--mcp-[\w-]+|\bmcp_(?:era|checks|fail_on|expect|trace|mode|redact_headers|redact_fields|\w+_timeout)\b", shown
         )
     )
-    assert len(names) == 18
+    assert len(names) == 19
     assert [name for name in sorted(names) if f"`{name}`" not in page("options.md")] == []
 
 

@@ -1,0 +1,74 @@
+"""The report of a server that does not answer as its recording does.
+
+    mcp verify: weather does not answer as recorded in test_plan_trip
+      answer to tools/call forecast   recordings/test_trip/test_plan_trip.weather.jsonl:7   1 field differs
+          result.content[0].text   recorded "sunny"   live "rain"
+      notifications/message           not recorded: {"level": "info", "data": "…"}
+    to accept: pytest --mcp-rerecord -k test_plan_trip
+
+It shows what it is given, so what it is given must be redacted. Pinned by `tests/wire/test_verify.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pytest_mcpsym.wire.miss import places
+from pytest_mcpsym.wire.verify import Drift
+
+__all__ = ["DriftReport"]
+
+_LONGEST: Final = 160
+_MOST: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """What a person needs to know of a server that drifted; `str()` is the report.
+
+    Attributes:
+        drifts: Where it parts from its recording.
+        test: Name of the test.
+        link: Name of the link.
+        file: Path of the recording as it is to be shown.
+        accept: The command that accepts what the server says now.
+    """
+
+    drifts: Sequence[Drift]
+    test: str
+    link: str
+    file: str
+    accept: str
+
+    def __str__(self) -> str:
+        """Return the report, without a newline at its end."""
+        shown = self.drifts[:_MOST]
+        width = max(len(drift.label) for drift in shown if drift.kind != "lost") if shown[-1].kind != "lost" else 0
+        lines = [f"mcp verify: {self.link} does not answer as recorded in {self.test}"]
+        for drift in shown:
+            if drift.kind == "lost":
+                lines += [f"  {drift.label}", "  what came after that was not compared"]
+                continue
+            place = "" if drift.line is None else f"{self.file}:{drift.line}   "
+            lines.append(f"  {drift.label:<{width}}   {place}{_verdict(drift)}")
+            lines += places(drift.differences, "live")
+        left = len(self.drifts) - len(shown)
+        lines += [f"  … {left} more"] if left else []
+        return "\n".join([*lines, f"to accept: {self.accept}"])
+
+
+def _verdict(drift: Drift) -> str:
+    shown = drift.shown if len(drift.shown) <= _LONGEST else drift.shown[: _LONGEST - 1] + "…"
+    said = f": {shown}" if shown else ""
+    match drift.kind:
+        case "missing":
+            return f"recorded, and the server does not say it{said}"
+        case "added":
+            return f"not recorded{said}"
+        case "order":
+            return f"the same, but in another order{said}"
+        case _:
+            count = len(drift.differences)
+            return f"{count} field differs" if count == 1 else f"{count} fields differ"

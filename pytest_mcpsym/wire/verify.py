@@ -1,0 +1,403 @@
+"""Verification: a live server beside the recording of it, as a state machine without input or output.
+
+The client talks to the recorded server (`pytest_mcpsym.wire.playback`). Give this machine what the client sends and what both servers
+say; it says what goes to the live one, and at the end where the two part. Frames of the two belong together so:
+
+* answers by the id, and progress by the token, of the client's request, which both servers were sent
+* requests of the server by method, the first that means the same before the first at all. The live one gets what the client answered
+  to the recorded one, as soon as it has; a request that was not recorded gets an error as soon as nothing more can be recorded
+* other notifications by what they say, in order
+
+What servers make up (`pytest_mcpsym.wire.minted`) is no difference, and the live server gets its own back. The order of frames is
+compared within a request, and between notifications where one request at most was open: between concurrent ones there is none. A
+`ping` is answered and not compared. Pinned by `tests/wire/test_verify.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Final, Literal, cast
+
+from pytest_mcpsym.wire.exchange import token_text
+from pytest_mcpsym.wire.frame import Frame, Message, parse
+from pytest_mcpsym.wire.match import Difference, answer_differences, asked, meaning, request_differences
+from pytest_mcpsym.wire.minted import Minted, erased
+from pytest_mcpsym.wire.normalise import volatile
+from pytest_mcpsym.wire.playback import Reply
+from pytest_mcpsym.wire.recording import line_of
+from pytest_mcpsym.wire.splice import Path, find, splice
+
+__all__ = ["Drift", "DriftKind", "Verification"]
+
+DriftKind = Literal["differs", "missing", "added", "order", "lost"]
+"""How a live server parts from its recording:
+
+* `differs`: it says something else
+* `missing`: it does not say what was recorded
+* `added`: it says what was not recorded
+* `order`: it says the same later or earlier
+* `lost`: it is gone, or did not answer in time; nothing after that was compared
+"""
+
+_NOT_RECORDED: Final = b'"error":{"code":-32603,"message":"mcp verify: the recorded server did not ask this"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One place where a live server parts from its recording.
+
+    Attributes:
+        kind: How.
+        label: What it is about, as in `answer to tools/call forecast`.
+        line: Line of the recorded frame; `None` where there is none.
+        differences: For `differs`, where the two frames part; `sent` is what the live server says.
+        shown: What was said, where it is not in the differences.
+    """
+
+    kind: DriftKind
+    label: str
+    line: int | None
+    differences: tuple[Difference, ...] = ()
+    shown: str = ""
+
+
+@dataclass(slots=True)
+class _Said:
+    """A frame of one of the two servers.
+
+    Attributes:
+        data: Its bytes, without secrets.
+        key: Text that it shares with frames that mean the same.
+        label: What it is, for people.
+        shown: The rest of it, for people.
+        line: Line of the recording, for a recorded one.
+        early: Whether the request that it belongs to was not answered by that server then.
+        alone: Whether the client waited for one answer at most.
+        raw: The frame as it came.
+        partner: For a request of the server: the same one of the other server.
+        answer: For a recorded request of the server: what the client answered.
+    """
+
+    data: bytes
+    key: str
+    label: str
+    shown: str
+    line: int | None
+    early: bool
+    alone: bool
+    raw: bytes
+    partner: _Said | None = None
+    answer: bytes | None = None
+
+
+@dataclass(slots=True)
+class _Call:
+    """A request of the client that both servers were sent."""
+
+    method: str
+    label: str
+    token: str | None
+    cancelled: bool = False
+    refused: bool = False
+    recorded: Frame | None = None
+    live: bytes | None = None
+    found: tuple[Difference, ...] = ()
+    progress: tuple[list[_Said], list[_Said]] = field(default_factory=lambda: ([], []))
+
+
+class Verification:
+    """Compares one link with its recording.
+
+    Args:
+        redact: Replaces secrets in what the live server says as they were replaced in the recording.
+    """
+
+    def __init__(self, *, redact: Callable[[bytes], bytes] = bytes) -> None:
+        self._redact = redact
+        self._minted = Minted()
+        self._calls: dict[str, _Call] = {}
+        self._all: list[_Call] = []
+        self._by_token: dict[str, _Call] = {}
+        self._told: tuple[list[_Said], list[_Said]] = ([], [])
+        self._asked: tuple[list[_Said], list[_Said]] = ([], [])
+        self._holders: dict[str, deque[_Said]] = defaultdict(deque)
+        self._tokens: dict[str, bytes] = {}
+        self._odd: list[Drift] = []
+        self.ended: str | None = None
+
+    # --- what the client sends
+
+    def sent(self, data: bytes) -> tuple[bytes, ...]:
+        """Take a frame of the client that the recording knows, and return what the live server is sent."""
+        message = parse(data)
+        match message.kind:
+            case "request":
+                what = asked(data)
+                call = _Call(what.method, what.label, token_text(message.meta.get("progressToken")))
+                self._all.append(call)
+                self._calls[str(message.id)] = call
+                if call.token is not None:
+                    self._by_token[call.token] = call
+                return (self._minted.carried(data),)
+            case "notification":
+                return (self._notification(data, message),)
+            case "result" | "error":
+                return self._answer(data, str(message.id))
+            case _:
+                return (data,)
+
+    def refused(self, ident: str) -> tuple[bytes, ...]:
+        """Take note that the client's request has no recorded answer because of a miss, and return what the live server is sent."""
+        if ident in self._calls:
+            self._calls[ident].refused = True
+        return self._settle()
+
+    def _notification(self, data: bytes, message: Message) -> bytes:
+        if message.method == "notifications/cancelled":
+            call = self._calls.get(token_text(message.params.get("requestId")) or "")
+            if call is not None:
+                call.cancelled = True
+            return data
+        token = self._tokens.get(token_text(message.params.get("progressToken")) or "")
+        if message.method == "notifications/progress" and token is not None:
+            return splice(data, {("params", "progressToken"): token})
+        return self._minted.carried(data)
+
+    def _answer(self, data: bytes, ident: str) -> tuple[bytes, ...]:
+        holders = self._holders.get(ident)
+        if not holders:
+            return ()
+        said = holders.popleft()
+        said.answer = data
+        return self._given(said)
+
+    def _given(self, said: _Said) -> tuple[bytes, ...]:
+        """What the live server is answered, once both are known."""
+        if said.partner is None or said.answer is None:
+            return ()
+        ident = find(said.partner.raw, ("id",)) or b"null"
+        return (splice(self._minted.carried(said.answer), {("id",): ident}),)
+
+    # --- what the servers say
+
+    def recorded(self, reply: Reply) -> tuple[bytes, ...]:
+        """Take what the recorded server says, and return what the live one is sent because of it."""
+        if reply.recorded is None:
+            return ()
+        message, line = parse(reply.data), line_of(reply.recorded)
+        match message.kind:
+            case "result" | "error":
+                call = self._calls.get(str(message.id))
+                if call is not None and call.recorded is None:
+                    call.recorded = Frame(reply.recorded.seq, reply.recorded.link, "to-client", 0.0, reply.data)
+                    self._compare(call)
+                return self._settle()
+            case "request" if message.method != "ping":
+                said = self._said(reply.data, reply.data, message, None, line)
+                self._asked[0].append(said)
+                self._holders[str(message.id)].append(said)
+                waiting = [other for other in self._asked[1] if other.partner is None and _method(other) == _method(said)]
+                return self._pair(said, waiting[0]) if waiting else ()
+            case "notification":
+                self._hear(reply.data, reply.data, message, line)
+            case _:
+                pass
+        return ()
+
+    def live(self, data: bytes, *, ordered: bool = True) -> tuple[bytes, ...]:
+        """Take what the live server says, and return what it is sent because of it.
+
+        Args:
+            data: The frame.
+            ordered: Whether it came on the stream on which the answers of open requests come, so that it is early or late.
+        """
+        message = parse(data)
+        match message.kind:
+            case "result" | "error":
+                call = self._calls.get(str(message.id))
+                if call is not None and call.live is None:
+                    call.live = data
+                    self._compare(call)
+                return ()
+            case "request" if message.method == "ping":
+                return (b'{"jsonrpc":"2.0","id":' + (find(data, ("id",)) or b"null") + b',"result":{}}',)
+            case "request":
+                said = self._said(data, self._redact(data), message, None, None)
+                self._asked[1].append(said)
+                rivals = [other for other in self._asked[0] if other.partner is None and _method(other) == _method(said)]
+                rivals.sort(key=lambda other: other.key != said.key)
+                return self._pair(rivals[0], said) if rivals else self._settle()
+            case "notification":
+                self._hear(data, self._redact(data), message, None, ordered=ordered)
+            case _:
+                shown = self._redact(data).decode("utf-8", "backslashreplace")
+                self._odd.append(Drift("added", "something that is no JSON-RPC", None, shown=shown))
+        return ()
+
+    def answered(self, ident: str) -> bool:
+        """Whether the live server has answered a request of the client, or need not any more."""
+        call = self._calls.get(ident)
+        return self.ended is not None or call is None or call.cancelled or call.live is not None
+
+    def label(self, ident: str) -> str:
+        """What a request of the client asks, for people."""
+        return self._calls[ident].label
+
+    def owed(self) -> bool:
+        """Whether the live server has not said yet all that the recorded one has."""
+        if self.ended is not None:
+            return False
+        waiting = any(call.recorded is not None and call.live is None and not call.cancelled for call in self._all)
+        return waiting or any(len(live) < len(recorded) for recorded, live in (self._told, self._asked))
+
+    def _settle(self) -> tuple[bytes, ...]:
+        """Refuse what the live server asks and the recorded one did not, if the recorded one will ask nothing more."""
+        if any(call.recorded is None and not (call.cancelled or call.refused) for call in self._calls.values()):
+            return ()
+        out: list[bytes] = []
+        for said in self._asked[1]:
+            if said.partner is None and said.answer is None:
+                said.answer = _NOT_RECORDED
+                out.append(b'{"jsonrpc":"2.0","id":' + (find(said.raw, ("id",)) or b"null") + b"," + _NOT_RECORDED + b"}")
+        return tuple(out)
+
+    def _pair(self, recorded: _Said, live: _Said) -> tuple[bytes, ...]:
+        recorded.partner, live.partner = live, recorded
+        token = find(live.raw, ("params", "_meta", "progressToken"))
+        known = token_text(parse(recorded.raw).meta.get("progressToken"))
+        if token is not None and known is not None:
+            self._tokens[known] = token
+        paths = {path[1:] for path, _ in volatile(parse(live.raw), None)}
+        self._minted.learn(_part(recorded.raw, "params"), _part(live.raw, "params"), paths)
+        return self._given(recorded)
+
+    def _hear(self, raw: bytes, data: bytes, message: Message, line: int | None, *, ordered: bool = True) -> None:
+        call = self._by_token.get(token_text(message.params.get("progressToken")) or "")
+        progress = message.method == "notifications/progress" and call is not None
+        group = call.progress if progress and call is not None else self._told
+        said = self._said(raw, data, message, call if progress else None, line)
+        said.early = said.early or not ordered
+        group[line is None].append(said)
+
+    def _said(self, raw: bytes, data: bytes, message: Message, call: _Call | None, line: int | None) -> _Said:
+        edits: dict[Path, bytes | None] = {path: b'"<made up>"' for path, _ in volatile(message, None) if find(data, path)}
+        label, shown, key = str(message.method), "", data.decode("utf-8", "backslashreplace")
+        try:
+            what = asked(splice(data, edits) if edits else data)
+            label, shown, key = what.label, what.shown, erased(what.key)
+        except ValueError:  # nested just too deeply to be compared
+            pass
+        calls = [one for one in self._all if not one.cancelled]
+        early = any((one.live if line is None else one.recorded) is None for one in (calls if call is None else (call,)))
+        # The client has a recorded answer no sooner than the live one is there.
+        alone = sum(one.live is None for one in calls) < 2
+        return _Said(data, key, label, shown, line, early, alone, raw)
+
+    def _compare(self, call: _Call) -> None:
+        """Compare two answers, and learn from them."""
+        if call.recorded is None or call.live is None:
+            return
+        recorded, live = call.recorded.data, call.live
+        known = set(volatile(parse(recorded), call.method))
+        paths = {path for path, _ in known}
+        call.found = tuple(self._telling(answer_differences(recorded, self._redact(live)), paths))
+        if call.method not in ("initialize", "server/discover"):
+            for root in ("result", "error"):
+                inner = {path[1:] for path in paths if path[0] == root}
+                self._minted.learn(_part(recorded, root), _part(live, root), inner)
+
+    def _telling(self, found: tuple[Difference, ...], paths: set[Path]) -> Iterator[Difference]:
+        """Yield the differences without what is made up."""
+        for one in found:
+            recorded, live = (None if text is None else meaning(text.encode()) for text in (one.recorded, one.sent))
+            texts = isinstance(recorded, str) and isinstance(live, str)
+            if not texts or not (one.path in paths or self._minted.same(cast("str", recorded), cast("str", live))):
+                yield one
+
+    # --- the end
+
+    def finished(self) -> tuple[Drift, ...]:
+        """Return where the live server parted from its recording: what was recorded in order of its lines, then what was added."""
+        found = [*self._answers(), *self._requests()]
+        for call in self._all:
+            if not call.cancelled:
+                found += self._aligned(*call.progress, f" of {call.label}")
+        found += [*self._aligned(*self._told, ""), *self._odd]
+        if self.ended is not None:
+            found = [Drift("lost", self.ended, None), *(one for one in found if one.kind != "missing")]
+        return tuple(sorted(found, key=lambda one: (one.kind != "lost", one.line is None, one.line or 0)))
+
+    @property
+    def compared(self) -> int:
+        """How many answers were compared."""
+        return sum(call.recorded is not None and call.live is not None for call in self._all)
+
+    def _answers(self) -> Iterator[Drift]:
+        for call in self._all:
+            label = f"answer to {call.label}"
+            line = None if call.recorded is None else line_of(call.recorded)
+            if call.cancelled or call.refused:
+                continue
+            if call.recorded is not None and call.live is None:
+                yield Drift("missing", label, line)
+            elif call.recorded is None and call.live is not None:
+                yield Drift("added", label, None, shown=self._redact(call.live).decode())
+            elif call.found:
+                yield Drift("differs", label, line, call.found)
+
+    def _requests(self) -> Iterator[Drift]:
+        for said in self._asked[0]:
+            if said.partner is None:
+                yield Drift("missing", said.label, said.line, shown=said.shown)
+            elif found := self._differences(said, said.partner):
+                yield Drift("differs", said.label, said.line, found)
+        yield from (Drift("added", said.label, None, shown=said.shown) for said in self._asked[1] if said.partner is None)
+
+    def _differences(self, recorded: _Said, live: _Said) -> tuple[Difference, ...]:
+        if recorded.key == live.key:
+            return ()
+        paths = {path for path, _ in volatile(parse(recorded.data), None)}
+        return tuple(self._telling(request_differences(asked(recorded.data), asked(live.data)), paths))
+
+    def _aligned(self, recorded: list[_Said], live: list[_Said], whose: str) -> list[Drift]:
+        """Compare two rows of notifications."""
+        found: list[Drift] = []
+        absent: list[_Said] = []
+        extra: list[_Said] = []
+        matcher = SequenceMatcher(None, [one.key for one in recorded], [one.key for one in live], autojunk=False)
+        for what, start, end, begin, stop in matcher.get_opcodes():
+            mine, theirs = recorded[start:end], live[begin:stop]
+            if what == "equal":
+                late = [one for one, other in zip(mine, theirs, strict=True) if one.early and not other.early and one.alone]
+                found += [Drift("order", one.label + whose, one.line, shown=one.shown) for one in late]
+                continue
+            absent += mine
+            extra += theirs
+        for one in list(absent):
+            moved = next((other for other in extra if other.key == one.key), None)
+            if moved is not None:
+                absent.remove(one)
+                extra.remove(moved)
+                if one.alone:
+                    found.append(Drift("order", one.label + whose, one.line, shown=one.shown))
+        for one in list(absent):
+            changed = next((other for other in extra if _method(other) == _method(one)), None)
+            if changed is not None:
+                absent.remove(one)
+                extra.remove(changed)
+                if differences := self._differences(one, changed):
+                    found.append(Drift("differs", one.label + whose, one.line, differences))
+        found += [Drift("missing", one.label + whose, one.line, shown=one.shown) for one in absent]
+        return found + [Drift("added", one.label + whose, None, shown=one.shown) for one in extra]
+
+
+def _method(said: _Said) -> str | None:
+    return parse(said.raw).method
+
+
+def _part(data: bytes, name: str) -> object:
+    value = parse(data).value
+    return cast("dict[str, object]", value).get(name) if isinstance(value, dict) else None

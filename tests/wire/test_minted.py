@@ -1,0 +1,85 @@
+"""What `wire/minted.py` promises: what a server made up is no difference, and the server gets its own back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pytest_mcpsym.wire.minted import Minted
+
+ONE = "0f8fad5b-d9cb-469f-a165-70867728950e"
+OTHER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live"),
+    [
+        (f"note {ONE}", f"note {OTHER}"),
+        ("at 2026-01-31T10:00:00Z", "at 2026-02-01T23:59:59.123+01:00"),
+        (f"{ONE} at 2026-01-31 10:00:00", f"{OTHER} at 2027-01-31 10:00:00"),
+    ],
+)
+def test_uuids_and_times_are_made_up_wherever_they_stand(recorded: str, live: str) -> None:
+    assert Minted().same(recorded, live)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live"),
+    [
+        ("sunny", "rain"),
+        (f"note {ONE}", f"memo {OTHER}"),
+        (f"note {ONE}", "note"),
+        ("2026-01-31", "2026-02-01"),
+        (f"{ONE}", "x"),
+    ],
+)
+def test_other_texts_are_not(recorded: str, live: str) -> None:
+    assert not Minted().same(recorded, live)
+
+
+def test_one_uuid_stands_for_one_other() -> None:
+    minted = Minted()
+    assert minted.same(f"made {ONE}", f"made {OTHER}")
+    assert minted.same(f"again {ONE}", f"again {OTHER}")
+    assert not minted.same(f"again {ONE}", "again 11111111-2222-3333-4444-555555555555")
+
+
+def carried(recorded: object, live: object, sent: object, *paths: tuple[str, ...]) -> object:
+    """Return the arguments that a live server gets for what the client sent after two answers."""
+    minted = Minted()
+    minted.learn(recorded, live, paths)
+    data = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"arguments": sent}}).encode()
+    return json.loads(minted.carried(data))["params"]["arguments"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live", "sent", "gets"),
+    [
+        ({"id": "note-17"}, {"id": "note-18"}, {"note": "note-17"}, {"note": "note-18"}),
+        ({"text": '{"id": "note-17"}'}, {"text": '{"id": "note-18"}'}, ["note-17"], ["note-18"]),
+        (
+            {"uri": f"notes://{ONE}"},
+            {"uri": f"notes://{OTHER}"},
+            {"uri": f"notes://{ONE}/raw"},
+            {"uri": f"notes://{OTHER}/raw"},
+        ),
+        ({"text": "key <token:1>!"}, {"text": "key s3cr3t-value!"}, {"key": "<token:1>"}, {"key": "s3cr3t-value"}),
+        ({"text": "sunny"}, {"text": "rainy"}, {"weather": "sunny"}, {"weather": "sunny"}),
+        ({"id": "note-17"}, {"id": "note-17"}, {"note": "note-17"}, {"note": "note-17"}),
+    ],
+    ids=["id", "json-in-text", "uuid-in-uri", "secret", "word", "same"],
+)
+def test_what_looks_like_an_id_is_given_back(recorded: object, live: object, sent: object, gets: object) -> None:
+    assert carried(recorded, live, sent) == gets
+
+
+def test_what_the_protocol_says_is_made_up_is_given_back_whatever_it_looks_like() -> None:
+    assert carried({"nextCursor": "b"}, {"nextCursor": "x"}, {"cursor": "b"}, ("nextCursor",)) == {"cursor": "x"}
+
+
+def test_a_message_without_anything_made_up_stays_byte_for_byte() -> None:
+    minted = Minted()
+    minted.learn({"id": "note-17"}, {"id": "note-18"})
+    data = b'{ "jsonrpc":"2.0", "id":1,"method":"ping" }'
+    assert minted.carried(data) is data

@@ -1,0 +1,244 @@
+"""What `wire/verify.py` promises: which frames of a live server belong to which recorded ones, and where they part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from pytest_mcpsym.wire.drift import DriftReport
+from pytest_mcpsym.wire.frame import parse
+from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.match import path_text
+from pytest_mcpsym.wire.playback import Playback
+from pytest_mcpsym.wire.redact import Redactor, Rules
+from pytest_mcpsym.wire.script import scripts
+from pytest_mcpsym.wire.verify import Drift, Verification
+from tests.wire.strategies import raw
+
+Step = tuple[str, bytes]
+
+
+def client(**message: object) -> Step:
+    """Something the client says."""
+    return "client", raw(**message)
+
+
+def server(**message: object) -> Step:
+    """Something the server says."""
+    return "server", raw(**message)
+
+
+def call(ident: object, **more: object) -> Step:
+    """A call of the client."""
+    return client(id=ident, method="tools/call", params={"name": "tool", **more})
+
+
+def answer(ident: object, text: str = "fine") -> Step:
+    """The server's answer to it."""
+    return server(id=ident, result={"content": [{"type": "text", "text": text}]})
+
+
+def log(text: str) -> Step:
+    """A log message of the server."""
+    return server(method="notifications/message", params={"level": "info", "data": text})
+
+
+def progress(token: object, value: int) -> Step:
+    """Progress of a call."""
+    return server(method="notifications/progress", params={"progressToken": token, "progress": value})
+
+
+TOKEN: dict[str, object] = {"_meta": {"progressToken": "t"}}
+
+
+class Verified:
+    """A client that does what was recorded, between a recording and a live server."""
+
+    def __init__(self, recorded: Sequence[Step], rules: Rules | None = None) -> None:
+        wire = WireLog()
+        for side, data in recorded:
+            wire.frame("a", "to-server" if side == "client" else "to-client", data)
+        self._playback = Playback(scripts(wire)["a"], redact=Redactor(rules).data)
+        self.verification = Verification(redact=Redactor(rules).data)
+        self.told: list[bytes] = []
+        for reply in self._playback.open():
+            self.told += self.verification.recorded(reply)
+
+    def run(self, *steps: Step) -> tuple[Drift, ...]:
+        """Let the client and the live server say something, and return where that one drifted."""
+        for side, data in steps:
+            if side == "server":
+                self.told += self.verification.live(data)
+                continue
+            outcome = self._playback.receive(data)
+            if parse(data).kind != "request" or outcome.miss is None:
+                self.told += self.verification.sent(data)
+            for ident in outcome.failed:
+                self.told += self.verification.refused(ident.decode())
+            for reply in outcome.replies:
+                self.told += self.verification.recorded(reply)
+        return self.verification.finished()
+
+
+def drifts(recorded: Sequence[Step], live: Sequence[Step]) -> list[str]:
+    """Return the kind, label and paths of what drifted."""
+    found = Verified(recorded).run(*live)
+    return [" ".join([f"{one.kind}:", one.label, *(path_text(each.path) for each in one.differences)]) for one in found]
+
+
+CALL = (call(1), answer(1))
+LOGGED = (call(1), log("a"), log("b"), answer(1))
+STEPS = (call(1, **TOKEN), progress("t", 1), progress("t", 2), answer(1))
+ASKED = (
+    call(1),
+    server(id="s1", method="roots/list"),
+    client(id="s1", result={"roots": []}),
+    answer(1),
+)
+
+
+@pytest.mark.parametrize("recorded", [CALL, LOGGED, STEPS, ASKED], ids=["call", "logged", "progress", "asked"])
+def test_a_server_that_says_the_same_again_does_not_drift(recorded: Sequence[Step]) -> None:
+    assert drifts(recorded, recorded) == []
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live", "found"),
+    [
+        (CALL, (call(7), answer(7, "bad")), ["differs: answer to tools/call tool result.content[0].text"]),
+        (
+            CALL,
+            (call(7), server(id=7, error={"code": 1, "message": "no"})),
+            ["differs: answer to tools/call tool result error"],
+        ),
+        (CALL, (call(7),), ["missing: answer to tools/call tool"]),
+        (LOGGED, (call(1), log("b"), answer(1)), ["missing: notifications/message"]),
+        (LOGGED, (call(1), log("a"), log("c"), answer(1)), ["differs: notifications/message params.data"]),
+        (LOGGED, (call(1), log("a"), log("x"), log("b"), answer(1)), ["added: notifications/message"]),
+        (LOGGED, (call(1), log("b"), log("a"), answer(1)), ["order: notifications/message"]),
+        (LOGGED, (call(1), log("a"), answer(1), log("b")), ["order: notifications/message"]),
+        (STEPS, (call(1, **TOKEN), progress("t", 1), answer(1)), ["missing: notifications/progress of tools/call tool"]),
+        (
+            STEPS,
+            (call(1, **TOKEN), progress("t", 1), progress("t", 9), answer(1)),
+            ["differs: notifications/progress of tools/call tool params.progress"],
+        ),
+        (ASKED, (call(1), ASKED[2], answer(1)), ["missing: roots/list"]),
+        (CALL, (call(1), server(id=3, method="roots/list"), answer(1)), ["added: roots/list"]),
+        (CALL, (call(1), ("server", b"garbage"), answer(1)), ["added: something that is no JSON-RPC"]),
+    ],
+    ids=[
+        "answer", "error", "silent", "less", "other", "more", "swapped", "late",
+        "less-progress", "other-progress", "asks-not", "asks-more", "garbage",
+    ],
+)  # fmt: skip  # two lines read as the list that it is
+def test_a_server_that_says_something_else_drifts(recorded: Sequence[Step], live: Sequence[Step], found: list[str]) -> None:
+    assert drifts(recorded, live) == found
+
+
+def test_a_request_of_the_server_gets_the_clients_answer_with_its_own_id() -> None:
+    verified = Verified(ASKED)
+    verified.run(call(1), client(id="s1", result={"roots": []}), server(id=99, method="roots/list"))
+    assert json.loads(verified.told[-1]) == {"jsonrpc": "2.0", "id": 99, "result": {"roots": []}}
+
+
+def test_the_answer_waits_for_the_client_where_the_server_is_quicker() -> None:
+    verified = Verified(ASKED)
+    verified.run(call(1), server(id=99, method="roots/list"))
+    assert len(verified.told) == 1
+    verified.run(client(id="s1", result={"roots": []}))
+    assert json.loads(verified.told[-1])["id"] == 99
+
+
+def test_a_request_that_was_not_recorded_is_refused_so_that_nobody_waits() -> None:
+    verified = Verified(CALL)
+    verified.run(call(1), server(id=99, method="sampling/createMessage", params={}))
+    assert json.loads(verified.told[-1])["error"]["message"] == "mcp verify: the recorded server did not ask this"
+
+
+def test_pings_of_the_server_are_answered_and_not_compared() -> None:
+    verified = Verified(CALL)
+    assert verified.run(call(1), server(id=99, method="ping"), answer(1)) == ()
+    assert json.loads(verified.told[-1]) == {"jsonrpc": "2.0", "id": 99, "result": {}}
+
+
+def test_a_cancelled_request_need_not_be_answered() -> None:
+    cancel = client(method="notifications/cancelled", params={"requestId": 1})
+    assert drifts((call(1), cancel), (call(1), cancel)) == []
+
+
+def page(ident: object, cursor: str | None, following: str | None) -> tuple[Step, Step]:
+    """A page of a list."""
+    params = {} if cursor is None else {"params": {"cursor": cursor}}
+    more = {} if following is None else {"nextCursor": following}
+    return client(id=ident, method="tools/list", **params), server(id=ident, result={"tools": [], **more})
+
+
+def test_the_server_gets_its_own_cursor_back() -> None:
+    recorded = (*page(1, None, "b"), *page(2, "b", None))
+    live = (*page(1, None, "x"), *page(2, "b", None))
+    verified = Verified(recorded)
+    assert verified.run(*live) == ()
+    assert json.loads(verified.told[-1])["params"] == {"cursor": "x"}
+
+
+def state(ident: object, given: str | None, found: dict[str, object]) -> tuple[Step, Step]:
+    """A call that is begun, or gone on with."""
+    more: dict[str, object] = {} if given is None else {"requestState": given, "inputResponses": {}}
+    return call(ident, **more), server(id=ident, result=found)
+
+
+def test_the_server_gets_its_own_request_state_back() -> None:
+    asking: dict[str, object] = {"resultType": "input_required", "inputRequests": {}}
+    done: dict[str, object] = {"content": []}
+    recorded = (*state(1, None, {**asking, "requestState": "r"}), *state(2, "r", done))
+    live = (*state(1, None, {**asking, "requestState": "l"}), *state(2, "r", done))
+    verified = Verified(recorded)
+    assert verified.run(*live) == ()
+    assert json.loads(verified.told[-1])["params"]["requestState"] == "l"
+
+
+def test_a_difference_that_is_carried_on_is_told_once() -> None:
+    recorded = (call(1), answer(1, "note-17"), call(2, arguments={"id": "note-17"}), answer(2, "note-17"))
+    live = (call(1), answer(1, "note-18"), call(2, arguments={"id": "note-17"}), answer(2, "note-18"))
+    verified = Verified(recorded)
+    (found,) = verified.run(*live)
+    assert (found.kind, found.line) == ("differs", 3)
+    assert json.loads(verified.told[-1])["params"]["arguments"] == {"id": "note-18"}
+
+
+def test_a_secret_of_the_server_is_in_no_difference() -> None:
+    rules = Rules(secrets=(("mine", "s3cr3t-value"),))
+    verified = Verified((call(1), answer(1, "nothing")), rules)
+    (found,) = verified.run(call(1), answer(1, "key s3cr3t-value"))
+    assert [each.sent for each in found.differences] == ['"key <mine:1>"']
+
+
+def test_concurrent_calls_may_speak_in_any_order() -> None:
+    recorded = (call(1), call(2), log("a"), log("b"), answer(1), answer(2))
+    live = (call(1), call(2), log("b"), answer(2), log("a"), answer(1))
+    assert drifts(recorded, live) == []
+
+
+def test_what_was_lost_is_the_first_line_and_what_is_missing_is_not_told() -> None:
+    verified = Verified(LOGGED)
+    verified.verification.ended = "the server is gone"
+    (found,) = verified.run(call(1))
+    assert (found.kind, found.label) == ("lost", "the server is gone")
+
+
+def test_the_report_says_where_and_what_to_do() -> None:
+    verified = Verified(LOGGED)
+    found = verified.run(call(1), log("a"), log("c"), answer(1, "bad"), server(method="notifications/tools/list_changed"))
+    report = DriftReport(found, "test_it", "weather", "recordings/test_it.jsonl", "pytest --mcp-rerecord -k test_it")
+    assert str(report).splitlines() == [
+        "mcp verify: weather does not answer as recorded in test_it",
+        "  notifications/message              recordings/test_it.jsonl:4   1 field differs",
+        '      params.data   recorded "b"   live "c"',
+        "  answer to tools/call tool          recordings/test_it.jsonl:5   1 field differs",
+        '      result.content[0].text   recorded "fine"   live "bad"',
+        "  notifications/tools/list_changed   not recorded",
+        "to accept: pytest --mcp-rerecord -k test_it",
+    ]
