@@ -28,6 +28,7 @@ __all__ = [
     "mode",
     "redaction",
     "seconds",
+    "server",
     "trace",
 ]
 
@@ -85,6 +86,12 @@ def add_options(parser: pytest.Parser) -> None:
         dest="mcpsym_record_in_ci",
         action="store_true",
         help="Allow recording where the environment variable CI is set.",
+    )
+    group.addoption(
+        "--mcp-server",
+        dest="mcpsym_server",
+        metavar="COMMAND",
+        help="The server that `pytest --pyargs pytest_mcpsym.conformance.symmetric` judges, started on stdio.",
     )
     parser.addini("mcp_mode", "what becomes of recorded(...) links: replay, record, rerecord, verify or live", default="replay")
     parser.addini("mcp_redact_headers", "more HTTP headers that hold secrets", "args")
@@ -229,6 +236,11 @@ def seconds(config: pytest.Config, name: str) -> float:
     if not 0 < value < float("inf"):
         raise pytest.UsageError(f"ini {name} = {text!r}: use a number of seconds above 0")
     return value
+
+
+def server(config: pytest.Config) -> str | None:
+    """Return the command line of the server under judgement, `None` if none was given."""
+    return cast("str | None", config.getoption("mcpsym_server"))
 
 
 def limit(config: pytest.Config, markers: Iterable[pytest.Mark], name: str) -> int:

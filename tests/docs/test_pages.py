@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -83,7 +84,7 @@ def write(folder: Path, block: Block) -> str:
 
 def check_console(folder: Path, block: Block) -> None:
     command, *told = block.text.splitlines()
-    ran = run(folder, *command.removeprefix("$ pytest").split())
+    ran = run(folder, *shlex.split(command.removeprefix("$ pytest")))
     printed = [normal(line) for line in ran.stdout.splitlines()]
     line = missing([normal(line) for line in told], printed)
     assert line is None, f"{block.page}, line {block.line}: {line!r} was not printed:\n{ran.stdout}{ran.stderr}"
