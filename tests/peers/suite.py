@@ -1,0 +1,108 @@
+"""Run the official conformance suite, and tell which checks succeeded: what a summary calls passed may have checked nothing.
+
+`suites/reference.json` has the checks that succeed against a server of the SDK's own makers: `examples/servers/everything-server` in
+the source distribution of `mcp` 2.3.0. To make it anew, run that server and then `python -m tests.peers.suite URL`. Pinned by
+`tests/peers/test_conformance_server.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypedDict, cast
+
+from tests.peers.provision import SUITES_ROOT, conformance_suite
+
+__all__ = ["RUNS", "Checks", "Run", "reference", "run_server_suite", "short_of"]
+
+Checks = dict[str, list[str]]
+"""Of each scenario the ids of the checks that succeeded, sorted; one id may be there more than once."""
+
+LIMIT = 120.0
+"""Seconds that a run of the suite may take; alone it takes 3."""
+
+REFERENCE = SUITES_ROOT / "reference.json"
+
+
+class _Check(TypedDict):
+    id: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a suite over a server: a release, at one revision."""
+
+    name: str
+    package: str
+    options: tuple[str, ...]
+    scenarios: int
+
+
+RUNS = (
+    Run("0.2 at 2025-11-25", "conformance", ("--spec-version", "2025-11-25"), 33),
+    Run("0.2 at 2026-07-28", "conformance", ("--spec-version", "2026-07-28"), 40),
+    Run("0.1", "conformance-0.1", (), 32),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run ended with."""
+
+    code: int
+    said: str
+    checks: Checks
+    failed: Checks
+
+
+def run_server_suite(run: Run, url: str) -> Outcome:
+    """Run every scenario that applies, the pending ones of the suite included, against a server that runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*conformance_suite(run.package), "server", "--url", url, "--suite", "all", *run.options, "-o", folder]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, cwd=folder, check=False)
+        return Outcome(done.returncode, done.stdout + done.stderr, *checks_in(Path(folder)))
+
+
+def checks_in(folder: Path) -> tuple[Checks, Checks]:
+    """Return the checks that succeeded and those that failed, from the files that the suite has written."""
+    succeeded, failed = Checks(), Checks()
+    for path in sorted(folder.glob("**/checks.json")):
+        name = re.sub(r"-\d{4}-\d\d-\d\dT.*", "", path.parent.relative_to(folder).as_posix()).removeprefix("server-")
+        # server-initialize is written as server-server-initialize.
+        checks = cast("list[_Check]", json.loads(path.read_text("utf-8")))
+        succeeded[name] = sorted(check["id"] for check in checks if check["status"] == "SUCCESS")
+        failed[name] = sorted(check["id"] for check in checks if check["status"] == "FAILURE")
+    return succeeded, {name: ids for name, ids in failed.items() if ids}
+
+
+@cache
+def reference() -> dict[str, Checks]:
+    """Return the checks that the reference passes, by the name of the run."""
+    return cast("dict[str, Checks]", json.loads(REFERENCE.read_text("utf-8")))
+
+
+def short_of(reference: Checks, checks: Checks) -> list[str]:
+    """Say of which scenarios there are fewer successful checks than in the reference."""
+    missing = {name: list(ids) for name, ids in reference.items()}
+    for name, ids in checks.items():
+        for each in ids:
+            if each in missing.get(name, ()):
+                missing[name].remove(each)
+    return [f"{name}: {', '.join(ids)}" for name, ids in missing.items() if ids]
+
+
+def main() -> None:
+    """Write the reference anew from the server at the address that the command line names."""
+    found = {run.name: run_server_suite(run, sys.argv[1]).checks for run in RUNS}
+    REFERENCE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
