@@ -1,8 +1,9 @@
 """Checks that what belongs to one link stays on it. Pinned by `tests/checks/test_isolation.py`.
 
-The canaries of a link are read off the log: the credentials in its HTTP headers (authorization, cookies, API keys) and its session
-ids. A value that several links hold is nobody's own, and neither is one that the host itself sent elsewhere. What a server sends to an
-HTTP API is that API's, unless it is a link's own: then it has crossed.
+The canaries of a link are read off the log: what it was given (the note `credentials`: headers, variables, arguments), the credentials in
+its HTTP headers (authorization, cookies, API keys) and its session ids. A value that several links hold is nobody's own, and neither is one that the host itself sent elsewhere. What a server sends to an
+HTTP API is that API's, unless the host sent it to that server over HTTP: then it has crossed. What a process was started with may be
+meant for the API that it calls.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ def _sightings(view: View) -> Iterator[tuple[_Canary, Frame | Note]]:
         return
     needles = {needle: canary for canary in canaries for needle in _needles(canary.value)}
     scan, apis = _Scan(needles), callers_of(view.log)
+    processes = {note.link for note in view.log.notes if note.channel == "open" and note.data.get("transport") == "stdio"}
     given: set[tuple[str, _Canary]] = set()
     for entry in view.log:
         if not isinstance(entry, (Frame, Note)):
@@ -114,6 +116,8 @@ def _sightings(view: View) -> Iterator[tuple[_Canary, Frame | Note]]:
         for canary in sorted(seen, key=lambda each: (each.link, each.label)):
             if canary.link == entry.link or (entry.link, canary) in given:
                 continue
+            if canary.link in processes and canary.link in apis.get(entry.link, ()):
+                continue  # A process may show the API that it calls what it was started with.
             if by_host:
                 given.add((entry.link, canary))
             else:
@@ -156,10 +160,9 @@ def _canaries(view: View) -> list[_Canary]:
     holders: dict[str, dict[str, str]] = defaultdict(dict)
     for entry in view.log:
         if isinstance(entry, (Frame, Note)):
-            for name, value in _headers(entry):
-                for label, secret in _secrets(name.lower(), value):
-                    if len(secret) >= _SHORTEST and not PLACEHOLDER.search(secret):
-                        holders[secret].setdefault(entry.link, label)
+            for label, secret in _held(entry):
+                if len(secret) >= _SHORTEST and not PLACEHOLDER.search(secret):
+                    holders[secret].setdefault(entry.link, label)
     for links in holders.values():
         if not links.keys() <= apis.keys():
             for api in links.keys() & apis.keys():
@@ -175,6 +178,18 @@ def _secrets(name: str, value: str) -> Iterator[tuple[str, str]]:
             yield name, pair.partition("=")[2].strip()
     elif is_secret_header(name):
         yield name, value[scheme_end(value) :]
+
+
+def _held(entry: Frame | Note) -> Iterator[tuple[str, str]]:
+    """Yield label and value of what an entry shows to be the credentials of its link."""
+    if isinstance(entry, Note) and entry.channel == "credentials":
+        for name, value in cast("Iterable[tuple[str, str]]", entry.data.get("values", ())):
+            yield (
+                name if "_" in name else name.lower(),
+                value[scheme_end(value) :],
+            )  # Only a variable has a `_`, and its case matters.
+    for name, value in _headers(entry):
+        yield from _secrets(name.lower(), value)
 
 
 def _headers(entry: Frame | Note) -> Iterable[tuple[str, str]]:

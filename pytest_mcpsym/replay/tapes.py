@@ -115,8 +115,8 @@ class Tape:
         assert self.board is not None, "only a link that was opened has a log"
         log = redact(of_link(self.board.log, self.link), self.board.rules)
         data = write(log, self.head)
-        environment = {name: value for name, value in os.environ.items() if is_secret_field(name)}
-        refuse_secrets(data, {**environment, **dict(self.board.rules.secrets)}, self.shown)
+        environment = tuple((name, value) for name, value in os.environ.items() if is_secret_field(name))
+        refuse_secrets(data, (*environment, *self.board.rules.secrets), self.shown)
         return data
 
 

@@ -108,6 +108,8 @@ class Engine:
             link = Link(name, spec, tap, self._host, router.serve, settings=self._settings, rules=self._rules)
             transport = "http" if spec.transport == "sockets" else spec.transport
             tap.note("open", transport=transport, era=link.era, target=spec.label)
+            if spec.secrets:
+                tap.note("credentials", values=[list(pair) for pair in spec.secrets])
             self.links[name] = link
         await self._play()
         self._tasks = await anyio.create_task_group().__aenter__()

@@ -24,7 +24,7 @@ from pytest_mcpsym.switchboard.engine import Engine, check_names
 from pytest_mcpsym.switchboard.host import Host, Scripted
 from pytest_mcpsym.switchboard.owner import Owner
 from pytest_mcpsym.switchboard.settings import Settings
-from pytest_mcpsym.switchboard.target import Era, LinkSpec, describe
+from pytest_mcpsym.switchboard.target import Era, LinkSpec, describe, with_canary
 from pytest_mcpsym.switchboard.views import Views
 from pytest_mcpsym.wire.log import WireLog
 
@@ -77,7 +77,7 @@ class Opener(Scripted):
             if isinstance(target, Recorded):
                 self._recorded[name] = target
             spec = target.target if isinstance(target, Recorded) else describe(target)
-            self._specs[name] = replace(spec, era=spec.era or eras.get(name))
+            self._specs[name] = with_canary(replace(spec, era=spec.era or eras.get(name)))
         self._settings = settings if not isinstance(era, str) else replace(settings, era=era)
         self._opened = opened
         secrets = tuple(pair for spec in self._specs.values() for pair in spec.secrets)

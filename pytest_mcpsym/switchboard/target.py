@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Literal, Protocol, cast, runtime_checkable
 
 from mcp import Client
@@ -25,9 +26,9 @@ from pytest_mcpsym.replay.played import Played
 from pytest_mcpsym.replay.verified import Verified
 from pytest_mcpsym.transport.upstream import Upstream
 from pytest_mcpsym.wire.redact import Redactor, Rules
-from pytest_mcpsym.wire.sensitive import is_secret_field, is_secret_header
+from pytest_mcpsym.wire.sensitive import is_secret_field, is_secret_header, spots
 
-__all__ = ["Era", "LinkSpec", "Transport", "describe", "link"]
+__all__ = ["Era", "LinkSpec", "Transport", "describe", "link", "with_canary"]
 
 Era = Literal["handshake", "modern"]
 Transport = Literal["memory", "stdio", "http", "sockets", "upstream"]
@@ -107,14 +108,18 @@ class LinkSpec:
 
     @property
     def secrets(self) -> tuple[tuple[str, str], ...]:
-        """The credentials this link was given, as (label, value) pairs, for redaction.
+        """The credentials this link was given, as (label, value) pairs: they are replaced wherever people look, and are its canaries.
 
-        Headers and variables that are named like a secret, and all whose value is not plainly something else.
+        Headers and variables that are named like a secret, and all whose value is not plainly something else; of a command's arguments
+        and of a URL what stands there as a password, a key or a token.
         """
-        environment = (self.target.env or {}) if isinstance(self.target, StdioServerParameters) else {}
+        command = self.target if isinstance(self.target, StdioServerParameters) else None
+        environment = (command.env or {}) if command else {}
+        told = shlex.join(command.args) if command else self.target if isinstance(self.target, str) else ""
         return (
             *((name, value) for name, value in self.headers.items() if is_secret_header(name) or not _PLAIN.fullmatch(value)),
             *((name, value) for name, value in environment.items() if is_secret_field(name) or not _PLAIN.fullmatch(value)),
+            *((spot.label, value) for spot in spots(told, is_secret_field) for value in spot.watched),
         )
 
 
@@ -186,6 +191,19 @@ def link(
     if path is not None and not _is_asgi(spec.target):
         raise UsageError(f"path= is for ASGI apps; {spec.label} is none")
     return spec if path is None else replace(spec, path=path)
+
+
+def with_canary(spec: LinkSpec) -> LinkSpec:
+    """Return a link with a canary of its own, a random value that must be seen nowhere else, if it was given no credentials.
+
+    A command gets the variable `MCPSYM_CANARY`, a server over HTTP the header `mcpsym-canary`. In memory there is nothing to hold one.
+    """
+    if spec.secrets:
+        return spec
+    value = f"canary-{token_hex(12)}"
+    if isinstance(spec.target, StdioServerParameters):
+        return replace(spec, target=spec.target.model_copy(update={"env": {**(spec.target.env or {}), "MCPSYM_CANARY": value}}))
+    return replace(spec, headers={**spec.headers, "mcpsym-canary": value}) if spec.transport in ("http", "sockets") else spec
 
 
 def _patterns(name: str, given: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, unquote_plus
 
 from pytest_mcpsym.wire.recording import RecordingError
@@ -22,12 +22,12 @@ __all__ = ["refuse_secrets"]
 _REMEDY = "nothing was kept; name the field in mcp_redact_fields or the header in mcp_redact_headers, or do not send the value"
 
 
-def refuse_secrets(data: bytes, secrets: Mapping[str, str], name: str = "recording") -> None:
+def refuse_secrets(data: bytes, secrets: Iterable[tuple[str, str]], name: str = "recording") -> None:
     """Refuse a recording that holds one of these values.
 
     Args:
         data: The file, as `pytest_mcpsym.wire.recording.write` made it.
-        secrets: Values by the name under which the error may speak of them, such as an environment variable's. Values of fewer than
+        secrets: Values, each after the name under which the error may speak of it, such as an environment variable's. Values of fewer than
             four characters, and words of the protocol such as `true`, are not looked for: they are everywhere.
         name: What errors call the file.
 
@@ -35,9 +35,7 @@ def refuse_secrets(data: bytes, secrets: Mapping[str, str], name: str = "recordi
         RecordingError: A value is there; the error names line and JSON path.
     """
     wanted = [
-        (label, _spellings(value))
-        for label, value in secrets.items()
-        if len(value) >= MIN_LENGTH and value not in PROTOCOL_WORDS
+        (label, _spellings(value)) for label, value in secrets if len(value) >= MIN_LENGTH and value not in PROTOCOL_WORDS
     ]
     if not wanted:
         return

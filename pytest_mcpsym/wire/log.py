@@ -16,11 +16,13 @@ from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
 
 __all__ = ["Cause", "Entry", "Evidence", "Note", "SideChannel", "WireLog"]
 
-SideChannel = Literal["open", "closing", "close", "stderr", "exit", "http", "failure", "approval"]
+SideChannel = Literal["open", "credentials", "closing", "close", "stderr", "exit", "http", "failure", "approval"]
 """Side channels of a link:
 
 * `open`: `{"transport": "memory" | "stdio" | "http", "era": "handshake" | "modern", "target": text}`; of an HTTP API that servers
   call `{"transport": "upstream", "target": text, "callers": links whose servers may call it}`
+* `credentials`: `{"values": list of [name, value]}`: what the link was given that is secret, such as headers and variables, and so must
+  be seen nowhere else. It is kept in no recording
 * `closing`: `{}`: the host began to close the link; what the server asks after this cannot be answered any more
 * `close`: `{"by": "host" | "peer"}`, logged once, when no more frames can come
 * `stderr`: `{"text": one line without its newline}`

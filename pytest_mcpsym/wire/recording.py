@@ -162,7 +162,14 @@ def as_written(log: WireLog) -> WireLog:
 
 def of_link(log: WireLog, link: str) -> WireLog:
     """Return what a log holds of one link, as a recording keeps it: the content of the file for that link."""
-    return as_written(WireLog(entry for entry in log if isinstance(entry, Cause) or entry.link == link))
+    return as_written(
+        WireLog(entry for entry in log if isinstance(entry, Cause) or (entry.link == link and not _is_local(entry)))
+    )
+
+
+def _is_local(entry: Entry) -> bool:
+    """Whether an entry says something of this run only."""
+    return isinstance(entry, Note) and entry.channel == "credentials"
 
 
 def write(log: WireLog, head: Head) -> bytes:

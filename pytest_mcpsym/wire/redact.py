@@ -155,11 +155,19 @@ class Redactor:
         if isinstance(entry, Cause):
             return entry
         if isinstance(entry, Note):
-            value = self._value(None, entry.data, step)
+            value = (
+                self._credentials(entry.data, step) if entry.channel == "credentials" else self._value(None, entry.data, step)
+            )
             return entry if value is entry.data else replace(entry, data=cast("Mapping[str, object]", value))
         envelope = entry.envelope and self._envelope(entry.envelope, step)
         data = self._data(entry.data, step)
         return entry if data is entry.data and envelope is entry.envelope else replace(entry, data=data, envelope=envelope)
+
+    def _credentials(self, data: Mapping[str, object], step: _Step) -> Mapping[str, object]:
+        """Redact a note of credentials: every value is one, whatever its name; the same object where nothing changed."""
+        pairs = cast("list[list[str]]", data["values"])
+        after = [[name, _applied(value, self._secret(name, value))] for name, value in pairs] if step == "structure" else pairs
+        return data if after == pairs else {"values": after}
 
     def _envelope(self, envelope: Envelope, step: _Step) -> Envelope:
         headers = self._headers(envelope.headers, step)

@@ -42,7 +42,7 @@ def render(log: WireLog, *, width: int = 100, side_channels: bool = False) -> st
             blocks.append("\n".join(line.rstrip() for line in view.frame(entry)))
         elif isinstance(entry, Note) and entry.seq in view.calls:
             blocks.append("\n".join(line.rstrip() for line in view.upstream(entry, view.calls[entry.seq])))
-        elif isinstance(entry, Note) and side_channels and entry.channel != "open":
+        elif isinstance(entry, Note) and side_channels and entry.channel not in ("open", "credentials"):
             blocks.append(_note(entry))
     return ("\n\n".join(blocks) + "\n").encode("utf-8", "backslashreplace").decode("utf-8")
 

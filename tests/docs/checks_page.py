@@ -20,6 +20,22 @@ the test expects it; a `warning` is listed at the end of the run. [Options](opti
 select checks and how to add your own.
 """
 
+CANARIES: Final = """
+## Canaries
+
+The `isolation` checks look for *canaries*: values that one link holds and no other, of 12 characters at least. These are
+
+* the headers, environment variables, arguments and URL parts of a link that are credentials, by their names or because they look like it
+* the credentials in the HTTP headers that the log shows, and session ids
+* where a link was given nothing of this: a random value issued for it, to a command as the variable `MCPSYM_CANARY`, to a server over HTTP as
+  the header `mcpsym-canary`
+
+They are looked for in all frames, standard error, HTTP notes and error texts of all other links: as they are, percent-encoded, in base64 (each
+alignment, both alphabets), in hex, escaped as JSON, in JSON that stands as text, and split over content blocks. What the test itself sends to
+another link has not crossed, nor has what a process was started with and shows to the [HTTP API](upstream.md) that it calls.
+No finding and no view for people shows a canary itself: it stands there as `<mcpsym-canary:1>`.
+"""
+
 
 def checks_page() -> str:
     """Return the page."""
@@ -32,6 +48,7 @@ def _sections() -> Iterator[str]:
         yield f"\n## {family}\n\n| check | severity | rule |\n|---|---|---|\n"
         for each in checks:
             yield f"| `{each.id}` | {each.severity} | {each.sentence} {_sources(each)} |\n"
+    yield CANARIES
 
 
 def _sources(check: Check) -> str:

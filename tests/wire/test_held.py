@@ -29,7 +29,7 @@ def _file(message: bytes) -> bytes:
 
 def _refusal(message: object, secret: str = SECRET) -> str:
     with pytest.raises(RecordingError) as caught:
-        refuse_secrets(_file(json.dumps(message).encode()), {"WEATHER_KEY": secret}, "w.jsonl")
+        refuse_secrets(_file(json.dumps(message).encode()), [("WEATHER_KEY", secret)], "w.jsonl")
     assert secret not in str(caught.value)
     return str(caught.value)
 
@@ -73,20 +73,25 @@ def test_a_number_is_found() -> None:
 @pytest.mark.parametrize("secret", [SECRET, "k3y!"])
 def test_a_value_in_bytes_that_are_no_json_is_found(secret: str) -> None:
     with pytest.raises(RecordingError, match="raw still holds"):
-        refuse_secrets(_file(b"token " + secret.encode() + b" \xff"), {"K": secret})
+        refuse_secrets(_file(b"token " + secret.encode() + b" \xff"), [("K", secret)])
 
 
 @pytest.mark.parametrize("value", ["", "abc", "true", "tools/call"])
 def test_short_values_and_words_of_the_protocol_are_not_looked_for(value: str) -> None:
-    refuse_secrets(_file(b'{"abc":true,"method":"tools/call"}'), {"K": value})
+    refuse_secrets(_file(b'{"abc":true,"method":"tools/call"}'), [("K", value)])
 
 
 def test_a_placeholder_holds_nothing() -> None:
-    refuse_secrets(_file(b'{"a":"<password:1>","b":"\\u003cpassword:2>"}'), {"K": "password"})
+    refuse_secrets(_file(b'{"a":"<password:1>","b":"\\u003cpassword:2>"}'), [("K", "password")])
 
 
 @given(st.text(min_size=8, alphabet=st.characters(codec="utf-8")).filter(lambda text: not text.isascii() or text.isalnum()))
 def test_what_was_redacted_is_kept(secret: str) -> None:
     log = WireLog(clock=lambda: 0.0)
     log.frame("weather", "to-client", json.dumps({"a": secret, "b": [json.dumps({"c": secret}), quote(secret)]}).encode())
-    refuse_secrets(write(redact(log, Rules(secrets=(("k", secret),))), HEAD), {"K": secret})
+    refuse_secrets(write(redact(log, Rules(secrets=(("k", secret),))), HEAD), [("K", secret)])
+
+
+def test_two_values_of_one_name_are_both_looked_for() -> None:
+    with pytest.raises(RecordingError, match="still holds the value of TOKEN"):
+        refuse_secrets(_file(b'"first-secret"'), [("TOKEN", "first-secret"), ("TOKEN", "other-secret")])
