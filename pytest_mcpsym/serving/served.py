@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from pytest_mcpsym.errors import TargetError
 from pytest_mcpsym.switchboard.target import describe, lowlevel
-from pytest_mcpsym.transport.strict_app import StrictApp
+from pytest_mcpsym.transport.strict_app import MOST_BYTES, StrictApp
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel.server import Server
@@ -94,7 +94,9 @@ class ServedObject:
                 break
         else:
             raise TargetError(f"{type(self._target).__name__} cannot be served over HTTP: it has no streamable_http_app()")
-        more = {"host": options.host} if "host" in inspect.signature(make).parameters else {}
+        more: dict[str, object] = {"host": options.host} if "host" in inspect.signature(make).parameters else {}
+        if self.is_strict:
+            more["max_request_body_size"] = MOST_BYTES
         app = cast("Callable[..., ASGIApp]", make)(
             json_response=options.json_response, stateless_http=options.stateless, **more
         )

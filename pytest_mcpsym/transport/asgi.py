@@ -96,7 +96,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             if self.status is not None:
                 raise RuntimeError("the ASGI app sent http.response.start twice")
-            self.status = message["status"]
+            self.status = int(message["status"])
             self.headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
             self.answered.set()
         elif message["type"] == "http.response.body":

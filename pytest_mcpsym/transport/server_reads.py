@@ -16,8 +16,7 @@ import anyio.lowlevel
 from mcp.shared.message import SessionMessage
 from mcp_types import ErrorData, JSONRPCError, jsonrpc_message_adapter
 
-from pytest_mcpsym.wire.frame import parse
-from pytest_mcpsym.wire.strict import refusal
+from pytest_mcpsym.wire.strict import PARSE_ERROR, Refusal, refusal
 
 __all__ = ["Lines", "Refusals", "ServerReads", "StrictReads"]
 
@@ -106,10 +105,12 @@ class StrictReads(ServerReads):
             line = cast("bytes", await self._lines.get()).removesuffix(b"\r")
             if not line:
                 continue
-            view = parse(line)
-            refused = refusal(line, view)
+            refused = refusal(line)
             if refused is None:
-                return _message(line)
+                message = _message(line)
+                if not isinstance(message, Exception):
+                    return message
+                refused = Refusal(PARSE_ERROR, "Parse error: the server's own parser cannot read it")
             if refused.owed:
                 error = ErrorData(code=refused.code, message=refused.message)
                 await self._refusals.send(SessionMessage(JSONRPCError(jsonrpc="2.0", id=refused.id, error=error)))

@@ -1,7 +1,8 @@
 """An ASGI app in front of a Streamable HTTP app: what is no JSON-RPC message gets the error that it gets on a pipe.
 
 The app inside still decides first whether a request may come in at all: on its origin, its credentials, its session, its headers. It
-gets an empty body in place of the broken one, and its HTTP 400 for that is given the right error as its body. Pinned by
+gets an empty body in place of the broken one, and its HTTP 400 for that is given the right error as its body. A body of more than
+`MOST_BYTES` is left to the app inside; give it the same limit (`max_request_body_size`), so that it answers with HTTP 413. Pinned by
 `tests/transport/test_exactness.py`.
 """
 
@@ -14,7 +15,10 @@ from pytest_mcpsym.wire.strict import refusal
 if TYPE_CHECKING:
     from pytest_mcpsym.transport.asgi import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["StrictApp"]
+__all__ = ["MOST_BYTES", "StrictApp"]
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""The longest body that is read; the SDK's own limit is 4 MiB."""
 
 _BAD_REQUEST: Final = 400
 
@@ -30,31 +34,32 @@ class StrictApp:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        body = await _body(receive)
-        if body is None:
-            return
-        refused = refusal(body)
+        body, is_whole = await _body(receive)
+        refused = refusal(body) if is_whole else None
         if refused is None:
-            await self._app(scope, _again(body, receive), send)
+            await self._app(scope, _again(body, receive, is_whole=is_whole), send)
         else:
             await self._app(scope, _again(b"", receive), _with_body(refused.data, send))
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """Read a request to its end; `None` if the client left before."""
+async def _body(receive: Receive) -> tuple[bytes, bool]:
+    """Read a request, and say whether this is all of it: not where the client left before its end, or it is too long."""
     parts: list[bytes] = []
-    while True:
+    size = 0
+    while size <= MOST_BYTES:
         message = await receive()
         if message["type"] != "http.request":
-            return None
+            break
         parts.append(message.get("body", b""))
+        size += len(parts[-1])
         if not message.get("more_body", False):
-            return b"".join(parts)
+            return b"".join(parts), size <= MOST_BYTES
+    return b"".join(parts), False
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Return what gives a body that was read, and then what is left to receive."""
-    rest: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+def _again(body: bytes, receive: Receive, *, is_whole: bool = True) -> Receive:
+    """Return what gives the part of a body that was read, and then what is left to receive."""
+    rest: list[Message] = [{"type": "http.request", "body": body, "more_body": not is_whole}]
 
     async def from_start() -> Message:
         return rest.pop() if rest else await receive()

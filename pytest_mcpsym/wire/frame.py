@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii
 from typing import Final, Literal, NoReturn, cast
 
-__all__ = ["Direction", "Envelope", "Frame", "Kind", "Message", "id_text", "parse", "parse_json"]
+__all__ = ["Direction", "Envelope", "Frame", "Kind", "Message", "classify", "id_text", "parse", "parse_json"]
 
 Direction = Literal["to-server", "to-client"]
 """Which way a frame went. Each link has an MCP client at one end (the switchboard) and an MCP server at the other."""
@@ -179,9 +179,15 @@ def _decoded(text: str) -> object:
 def parse(data: bytes) -> Message:
     """Return the view of one message. Never raises: what cannot be parsed says so in its view."""
     try:
-        value = parse_json(data)
+        return classify(parse_json(data))
     except ValueError as error:
         return Message("not-json", reason=f"not JSON: {error}")
+    except RecursionError:
+        return Message("not-json", reason="not JSON: nested too deeply to parse")
+
+
+def classify(value: object) -> Message:
+    """Return the view of parsed JSON: what it is by https://www.jsonrpc.org/specification sections 4 and 5."""
     if isinstance(value, list):
         return Message(
             "invalid",
@@ -194,7 +200,7 @@ def parse(data: bytes) -> Message:
 
 
 def _classify(value: dict[str, object]) -> Message:
-    """Name what a JSON object is, by https://www.jsonrpc.org/specification sections 4 and 5."""
+    """Name what a JSON object is."""
     ident = id_text(value["id"]) if "id" in value else None
     method = value.get("method")
 

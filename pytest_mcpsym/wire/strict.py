@@ -3,8 +3,8 @@
 `refusal` is a pure function of the bytes, so that a server answers the same on every transport. Its rules, in order:
 
 1. Bytes that are no JSON text in UTF-8 (RFC 8259: also a byte order mark, `NaN`, `Infinity`) get -32700 and the id `null`. So does
-   JSON that cannot be kept exactly: a lone surrogate, which UTF-8 cannot spell; a number beyond the range of a double, or of more than
-   4,300 digits; nesting deeper than `DEEPEST`. RFC 8259, sections 6, 8.2 and 9, allows to refuse these, and to guess would be worse.
+   JSON that cannot be kept exactly: a lone surrogate, which UTF-8 cannot spell; a number beyond the range of a double, or an integer of
+   more digits than the interpreter takes (4,300); nesting deeper than `DEEPEST`. RFC 8259, sections 6, 8.2 and 9, allows to refuse these, and to guess would be worse.
 2. JSON that is no JSON-RPC 2.0 message gets -32600, with its id where that is a string or an integer, else `null`
    (https://www.jsonrpc.org/specification#response_object). Arrays too: only revision 2025-03-26 has batches.
 3. A request with positional parameters, which JSON-RPC has and MCP has not, gets -32602.
@@ -16,6 +16,7 @@ Names that are used twice in an object are no reason to refuse: the last one cou
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -23,7 +24,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NoReturn, cast
 
-from pytest_mcpsym.wire.frame import Message, parse
+from pytest_mcpsym.wire.frame import Message, classify
 
 __all__ = ["DEEPEST", "INVALID_PARAMS", "INVALID_REQUEST", "PARSE_ERROR", "Refusal", "refusal"]
 
@@ -34,11 +35,9 @@ INVALID_PARAMS: Final = -32602
 DEEPEST: Final = 200
 """Objects and arrays inside each other that a message may have, as many as the SDK's parsers take."""
 
-_DIGITS: Final = 4_300
-"""Digits of an integer that the interpreter converts by default."""
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
-_ODD: Final = re.compile(rb"\\u[dD][89a-fA-F]|[eE]\+?[0-9]{3}|[0-9]{309}")
-"""Without one of these, no surrogate and no number can be out of range."""
+_TOO_DEEP: Final = ValueError(f"nested deeper than {DEEPEST} levels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +63,15 @@ class Refusal:
         return json.dumps({"jsonrpc": "2.0", "id": self.id, "error": error}, separators=(",", ":")).encode()
 
 
-def refusal(data: bytes, message: Message | None = None) -> Refusal | None:
-    """Return why a server cannot take these bytes, `None` if they are a message.
-
-    Args:
-        data: What crossed the wire, without framing.
-        message: Its view, where that is at hand.
-    """
-    message = parse(data) if message is None else message
-    if message.kind == "not-json":
-        return Refusal(PARSE_ERROR, f"Parse error: {message.reason}")
-    reason = _inexact(data, message.value)
-    if reason is not None:
-        return Refusal(PARSE_ERROR, f"Parse error: {reason}")
+def refusal(data: bytes) -> Refusal | None:
+    """Return why a server cannot take these bytes, that crossed the wire, without framing; `None` if they are a message."""
+    try:
+        message = classify(_decoded(data))
+    except ValueError as error:
+        return Refusal(PARSE_ERROR, f"Parse error: {error}")
     if message.kind in ("result", "error"):
-        return (
-            None
-            if _is_answer(message)
-            else _no_answer("an answer with a `result` that is no object, or an `id` of another type")
-        )
+        said = "an answer with a `result` that is no object, or an `id` of another type"
+        return None if _is_answer(message) else _no_answer(said)
     if message.kind == "invalid":
         return _invalid(message)
     members = cast("dict[str, object]", message.value)
@@ -116,19 +105,26 @@ def _usable_id(members: dict[str, object]) -> str | int | None:
     return ident if isinstance(ident, (str, int)) and not isinstance(ident, bool) else None
 
 
-def _inexact(data: bytes, value: object) -> str | None:
-    """Return why JSON cannot be kept exactly, `None` if it can."""
-    if data.count(b"[") + data.count(b"{") > DEEPEST and _is_deeper(value, DEEPEST):
-        return f"not taken: nested deeper than {DEEPEST} levels"
-    if _ODD.search(data) is None:
-        return None
+def _decoded(data: bytes) -> object:
+    """Return what the bytes say.
+
+    Raises:
+        ValueError: They are no JSON, or JSON that cannot be kept exactly.
+    """
+    if data.startswith(codecs.BOM_UTF8):
+        raise ValueError("a byte order mark is no JSON")
     try:
-        json.dumps(_DECODER.decode(data.decode()), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return "not taken: a lone surrogate, which UTF-8 cannot spell"
-    except ValueError as error:
-        return f"not taken: {error}"
-    return None
+        value = cast("object", _DECODER.decode(data.decode()))
+    except RecursionError:
+        raise _TOO_DEEP from None
+    if data.count(b"[") + data.count(b"{") > DEEPEST and _is_deeper(value, DEEPEST):
+        raise _TOO_DEEP
+    if _SURROGATE.search(data) is not None:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("a lone surrogate, which UTF-8 cannot spell") from None
+    return value
 
 
 def _is_deeper(value: object, most: int) -> bool:
@@ -153,14 +149,8 @@ def _float(text: str) -> float:
     return value
 
 
-def _int(text: str) -> int:
-    if len(text.lstrip("-")) > _DIGITS:
-        raise ValueError(f"an integer of more than {_DIGITS} digits")
-    return int(text)
-
-
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODER: Final = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_constant)
+_DECODER: Final = json.JSONDecoder(parse_float=_float, parse_constant=_constant)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +19,7 @@ from mcp.client.stdio import StdioServerParameters
 from fake_servers import everything
 from pytest_mcpsym.switchboard.connect import connect
 from pytest_mcpsym.switchboard.target import link
+from pytest_mcpsym.transport.strict_app import MOST_BYTES
 from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.corpus import Case, corpus
 from pytest_mcpsym.wire.frame import Frame
@@ -24,11 +28,25 @@ from pytest_mcpsym.wire.log import WireLog
 pytestmark = pytest.mark.anyio
 
 Era = Literal["handshake", "modern"]
+FIFTY = 50_000_000
+TEXTS = (
+    "\U0001f600 \u2028\u2029\x85",
+    "\ufeff\x00\x1f\x7f",
+    '\r\n \\u2028 \\\\ "/',
+    "e\u0301 \u00e9 \ud7ff\ue000\uffff",
+    "",
+)
 SERVER = Path(__file__).parent / "peers" / "strict_server.py"
 HEADERS = {
     "handshake": {"mcp-protocol-version": "2025-11-25"},
     "modern": {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"},
 }
+WAYS = pytest.mark.parametrize(
+    ("anyio_backend", "transport"),
+    [("asyncio", "memory"), ("trio", "memory"), ("asyncio", "stdio"), ("trio", "http"), ("asyncio", "sockets")],
+)
+"""Each transport, and each event loop in process; a server that is a process has its own."""
+
 INITIALIZE = (
     b'{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},'
     b'"clientInfo":{"name":"test","version":"0"}}}'
@@ -39,12 +57,6 @@ INITIALIZE = (
 def era(request: pytest.FixtureRequest) -> Era:
     """The era that the client opens with."""
     return request.param
-
-
-@pytest.fixture(params=["memory", "stdio", "http", "sockets"])
-def transport(request: pytest.FixtureRequest) -> str:
-    """What carries the bytes."""
-    return str(request.param)
 
 
 @asynccontextmanager
@@ -87,6 +99,7 @@ def owed(case: Case, *, over_http: bool) -> list[tuple[str, str | None, object]]
     return [("error", case.id, case.code)] if over_http or case.outcome == "refused" else []
 
 
+@WAYS
 async def test_every_case_has_the_outcome_that_it_is_owed_and_the_connection_lives_on(transport: str, era: Era) -> None:
     log = WireLog()
     over_http = transport in ("http", "sockets")
@@ -109,6 +122,58 @@ async def test_every_case_has_the_outcome_that_it_is_owed_and_the_connection_liv
             assert (str(case), said(came)) == (str(case), [*wanted, ("result", alive, None)])
             assert frames[0].data == case.data
             assert all(each.envelope is None or each.envelope.status in (200, 400) for each in came)
+
+
+@WAYS
+async def test_a_text_comes_back_as_it_went(transport: str) -> None:
+    async with opened(transport, WireLog()) as channel:
+        await start(channel, "handshake")
+        for text, is_ascii in product(TEXTS, (True, False)):
+            await channel.send(echo(text, is_ascii=is_ascii), HEADERS["handshake"])
+            answer = await frame(channel, lambda item: item.message.id == "1")
+            assert answer.message.result["content"] == [{"type": "text", "text": f"Echo: {text}"}]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("transport", ["memory", "http"])
+async def test_fifty_megabytes_go_there_and_back(transport: str) -> None:
+    async with opened(transport, WireLog()) as channel:
+        await start(channel, "handshake")
+        await channel.send(echo("x" * FIFTY), HEADERS["handshake"])
+        answer = await frame(channel, lambda item: item.message.id == "1")
+        assert len(answer.data) > FIFTY
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_what_is_longer_than_a_body_may_be_is_refused_by_http_and_the_connection_lives_on() -> None:
+    async with opened("http", WireLog()) as channel:
+        await start(channel, "handshake")
+        await channel.send(b"[" * (MOST_BYTES + 1), HEADERS["handshake"])
+        await channel.send(echo("alive"), HEADERS["handshake"])
+        await frame(channel, lambda item: item.message.id == "1")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says how much memory a process had at most")
+def test_fifty_megabytes_cost_a_server_on_a_pipe_a_few_times_their_size() -> None:
+    with subprocess.Popen([sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(INITIALIZE + b"\n" + echo("x" * FIFTY) + b"\n")
+        process.stdin.flush()
+        assert b"serverInfo" in process.stdout.readline()
+        assert len(process.stdout.readline()) > FIFTY
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        process.stdin.close()
+    most = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert most is not None
+    assert int(most[1]) * 1024 < 8 * FIFTY
+
+
+def echo(text: str, *, is_ascii: bool = True) -> bytes:
+    """Return a call of `echo` with the id 1."""
+    params = {"name": "echo", "arguments": {"message": text}}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    return json.dumps(message, ensure_ascii=is_ascii).encode()
 
 
 def case_params(era: Era) -> str:

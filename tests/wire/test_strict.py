@@ -58,7 +58,7 @@ def test_as_deep_as_may_be_is_taken_and_one_level_more_is_not() -> None:
     assert refusal(nested(DEEPEST - 2)) is None
     refused = refusal(nested(DEEPEST - 1))
     assert refused is not None
-    assert (refused.code, refused.message) == (PARSE_ERROR, "Parse error: not taken: nested deeper than 200 levels")
+    assert (refused.code, refused.message) == (PARSE_ERROR, "Parse error: nested deeper than 200 levels")
 
 
 _JSON = st.recursive(
