@@ -31,6 +31,7 @@ from pytest_mcpsym.wire.recording import Head, LinkHead, Recording, RecordingErr
 from pytest_mcpsym.wire.redact import Redactor, Rules, redact
 from pytest_mcpsym.wire.script import scripts
 from pytest_mcpsym.wire.sensitive import is_secret_field
+from pytest_mcpsym.wire.told import Told, told
 from pytest_mcpsym.wire.verify import Drift, Verification
 
 __all__ = ["Mode", "Recorded", "Tape", "Tapes", "recorded"]
@@ -84,6 +85,7 @@ class Tape:
         head: First line of the recording.
         board: The board that opened the link; `None` until then.
         playback: What is played; `None` while recording.
+        told: What the client told the server when it was recorded; empty while recording.
         verification: Compares the real server with what is played; `None` unless it is verified.
         misses: What was missed, each with its frame on the board's log.
     """
@@ -95,6 +97,7 @@ class Tape:
     existed: bool
     head: Head
     playback: Playback | None = None
+    told: tuple[Told, ...] = ()
     verification: Verification | None = None
     board: Views | None = None
     misses: list[tuple[Miss, Frame]] = field(default_factory=list[tuple[Miss, Frame]])
@@ -198,7 +201,7 @@ class Tapes:
         if found is None:
             raise UsageError(f"link {link!r}: {shown} holds nothing of this link; {self._remedy}")
         playback = Playback(found, redact=Redactor(rules).data)
-        tape = Tape(link, file, shown, "played", existed=True, head=recording.head, playback=playback)
+        tape = Tape(link, file, shown, "played", existed=True, head=recording.head, playback=playback, told=told(recording.log))
         opened = next((note.data for note in recording.log.notes if note.channel == "open"), cast("Mapping[str, object]", {}))
         played = Played(
             label=str(opened.get("target", shown)),

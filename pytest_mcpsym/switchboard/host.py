@@ -26,6 +26,7 @@ from mcp_types import (
 from pytest_mcpsym.errors import UsageError
 from pytest_mcpsym.switchboard.approval import Approvals, Turn
 from pytest_mcpsym.switchboard.model import Model
+from pytest_mcpsym.switchboard.recalled import Recalled
 from pytest_mcpsym.switchboard.rules import Message
 from pytest_mcpsym.switchboard.turns import Turns
 from pytest_mcpsym.wire.log import WireLog
@@ -43,10 +44,12 @@ class User:
 
     Attributes:
         approvals: The scripted approvals, which the switchboard asks.
+        is_scripted: Whether the test said anything of what the user answers to elicitation.
     """
 
     def __init__(self) -> None:
         self.approvals = Approvals()
+        self.is_scripted = False
         self._turns = Turns[ElicitRequestParams, "str | dict[str, object] | ElicitResult"]()
 
     def script(self, *turns: UserTurn) -> None:
@@ -64,6 +67,7 @@ class User:
                 raise UsageError(
                     f"{turn!r} is no action; a user says {', '.join(map(repr, _ACTIONS))}, or a dict to accept with content"
                 )
+        self.is_scripted = True
         self._turns.add(*turns)
 
     def approve(self, *turns: Turn | Mapping[str, Turn]) -> None:
@@ -109,34 +113,41 @@ class Host:
         model: Behind `sampling/createMessage`.
         user: Behind `elicitation/create`.
         roots: Behind `roots/list`: `Root` objects or `file://` URIs; change it freely.
+        recalled: What the host told servers that are replayed; it says so again where the test says nothing.
     """
 
     def __init__(self, log: WireLog | None = None) -> None:
         self.model = Model(WireLog() if log is None else log)
         self.user = User()
         self.roots: list[str | Root] = []
+        self.recalled = Recalled()
 
-    async def sample(self, context: ClientRequestContext, params: CreateMessageRequestParams) -> Message | ErrorData:
+    async def sample(self, context: ClientRequestContext | None, params: CreateMessageRequestParams) -> Message | ErrorData:
         """Answer `sampling/createMessage`."""
-        return await self.model.answer(params)
+        known = None if self.model.is_scripted else self.recalled.message(params)
+        return await self.model.answer(params) if known is None else known
 
-    async def elicit(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+    async def elicit(self, context: ClientRequestContext | None, params: ElicitRequestParams) -> ElicitResult | ErrorData:
         """Answer `elicitation/create`."""
-        return await self.user.answer(params)
+        known = None if self.user.is_scripted else self.recalled.elicited(params)
+        return await self.user.answer(params) if known is None else known
 
-    async def list_roots(self, context: ClientRequestContext) -> ListRootsResult:
+    async def list_roots(self, context: ClientRequestContext) -> ListRootsResult | ErrorData:
         """Answer `roots/list`."""
         return self._roots()
 
     async def answer(self, request: InputRequest) -> Message | ElicitResult | ListRootsResult | ErrorData:
         """Answer what a modern server asks in the middle of a call (`input_required`)."""
         if isinstance(request, CreateMessageRequest):
-            return await self.model.answer(request.params)
+            return await self.sample(None, request.params)
         if isinstance(request, ElicitRequest):
-            return await self.user.answer(request.params)
+            return await self.elicit(None, request.params)
         return self._roots()
 
-    def _roots(self) -> ListRootsResult:
+    def _roots(self) -> ListRootsResult | ErrorData:
+        known = None if self.roots else self.recalled.roots()
+        if known is not None:
+            return known
         return ListRootsResult.model_validate(
             {"roots": [root if isinstance(root, Root) else {"uri": root} for root in self.roots]}
         )

@@ -91,6 +91,11 @@ class Model:
         """What servers asked the model so far, in order, read from the wire log."""
         return prompts(self._log)
 
+    @property
+    def is_scripted(self) -> bool:
+        """Whether the test said anything of what the model says."""
+        return self._is_scripted
+
     async def answer(self, params: CreateMessageRequestParams) -> Message | ErrorData:
         """Return the model's next message, or the error that the server gets instead."""
         try:

@@ -165,6 +165,7 @@ class Opener(Scripted):
             self._specs[name] = replace(bound, era=era)
             if tape is not None:
                 self._tapes.append(tape)
+                self._host.recalled.add(tape.told)
 
     def _made(self, board: Views) -> None:
         """Tell of a board that was made."""

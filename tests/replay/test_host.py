@@ -1,0 +1,132 @@
+"""Where a test scripts nothing, the host tells a replayed server what it told it when it was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.plugin.harness import Example, Run, ini
+
+MakeExample = Callable[..., Example]
+
+SERVER = """
+import sys
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import SamplingMessage, TextContent
+from pydantic import BaseModel
+
+
+class Wish(BaseModel):
+    color: str
+
+
+def curious():
+    server = MCPServer("curious", log_level="ERROR")
+
+    @server.tool(structured_output=False)
+    async def ask(question: str, context: Context) -> str:
+        message = SamplingMessage(role="user", content=TextContent(type="text", text=question))
+        said = await context.session.create_message(messages=[message], max_tokens=10)
+        return said.content.text
+
+    @server.tool(structured_output=False)
+    async def wish(context: Context) -> str:
+        given = await context.elicit("which color?", Wish)
+        return given.action + " " + (given.data.color if given.action == "accept" else "")
+
+    @server.tool(structured_output=False)
+    async def roots(context: Context) -> str:
+        return ",".join(str(root.uri) for root in (await context.session.list_roots()).roots)
+
+    return server
+"""
+
+MODERN = """
+from mcp.server.lowlevel import Server
+from mcp_types import (CallToolResult, CreateMessageRequest, CreateMessageRequestParams, ElicitRequest, ElicitRequestFormParams,
+    InputRequiredResult, ListRootsRequest, ListToolsResult, SamplingMessage, TextContent, Tool)
+
+
+def curious():
+    async def list_tools(context, params):
+        return ListToolsResult(tools=[Tool(name=name, input_schema={"type": "object"}) for name in ("ask", "wish", "roots")])
+
+    async def call_tool(context, params):
+        answers = params.input_responses
+        if not answers:
+            text = TextContent(type="text", text=(params.arguments or {}).get("question", ""))
+            asked = {
+                "ask": CreateMessageRequest(params=CreateMessageRequestParams(
+                    messages=[SamplingMessage(role="user", content=text)], max_tokens=10)),
+                "wish": ElicitRequest(params=ElicitRequestFormParams(
+                    message="which color?", requested_schema={"type": "object", "properties": {"color": {"type": "string"}}})),
+                "roots": ListRootsRequest(),
+            }[params.name]
+            return InputRequiredResult(input_requests={"one": asked}, request_state=params.name)
+        one = answers["one"]
+        said = {"ask": lambda: one.content.text, "wish": lambda: one.action + " " + str((one.content or {}).get("color", "")),
+            "roots": lambda: ",".join(str(root.uri) for root in one.roots)}[params.name]()
+        return CallToolResult(content=[TextContent(type="text", text=said)])
+
+    return Server("curious", on_list_tools=list_tools, on_call_tool=call_tool)
+"""
+
+TEST = """
+import asks
+
+def test_it(switchboard, recorded):
+    with switchboard(peer=recorded(asks.curious())) as board:
+        {scripted}
+        assert board.{call}("{peer}ask", {{"question": "2+2?"}}).content[0].text == "four"
+        assert board.{call}("{peer}ask", {{"question": "3+3?"}}).content[0].text == "six"
+        assert board.{call}("{peer}wish", {{}}).content[0].text == "accept blue"
+        assert board.{call}("{peer}roots", {{}}).content[0].text == "file:///home/ada"
+"""
+SCRIPTED = """
+        real = {"2+2?": "four", "3+3?": "six"}
+        board.model.script(*[lambda params: real[params.messages[-1].content.text]] * 2)
+        board.user.script({"color": "blue"})
+        board.roots.append("file:///home/ada")
+"""
+FILE = "recordings/test_it/test_it.peer.jsonl"
+_DEPRECATED = "    ignore:The (sampling|roots) capability is deprecated"
+QUIET = ("-p", "no:cacheprovider", "--mcp-trace=off")
+
+
+@pytest.fixture(autouse=True)
+def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+
+
+def recorded(example: MakeExample, pytester: pytest.Pytester, era: str, typed: bool = False) -> Run:
+    """Record the test with a scripted host, and leave the script out afterwards."""
+    names = {"call": 'client("peer").call_tool', "peer": ""} if typed else {"call": "call", "peer": "peer__"}
+    files = {"asks.py": SERVER if era == "handshake" else MODERN, "pytest.ini": ini(_DEPRECATED)}
+    made = example(TEST.format(scripted=SCRIPTED, **names), **files)
+    first = made.run_here(pytester, *QUIET, "--mcp-record", f"--mcp-era={era}")
+    assert first.outcomes == {"passed": 1}, first.text
+    return first.example.with_files({"test_it.py": TEST.format(scripted="", **names)}).run_here(
+        pytester, *QUIET, f"--mcp-era={era}"
+    )
+
+
+@pytest.mark.parametrize("typed", [False, True], ids=["call", "client"])
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+def test_a_host_that_is_not_scripted_says_what_was_recorded(
+    example: MakeExample, pytester: pytest.Pytester, era: str, typed: bool
+) -> None:
+    run = recorded(example, pytester, era, typed)
+    assert run.outcomes == {"passed": 1}, run.text
+    verified = run.example.run_here(pytester, *QUIET, f"--mcp-era={era}", "--mcp-verify")
+    assert verified.outcomes == {"passed": 1}, verified.text
+
+
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+def test_what_is_scripted_otherwise_is_a_miss(example: MakeExample, pytester: pytest.Pytester, era: str) -> None:
+    run = recorded(example, pytester, era)
+    other = TEST.format(scripted="board.model.script('five', 'six')", call="call", peer="peer__")
+    again = run.example.with_files({"test_it.py": other}).run_here(pytester, *QUIET, f"--mcp-era={era}")
+    assert again.outcomes == {"failed": 1}
+    again.says("mcp replay miss in test_it", 'recorded "four"', 'sent "five"')
