@@ -18,7 +18,7 @@ import anyio.abc
 from mcp_types import CallToolResult, Tool
 from pydantic import ValidationError
 
-from pytest_mcpsym.errors import LinkError, LinkNameError, UsageError
+from pytest_mcpsym.errors import AnswerTimeout, LinkError, LinkNameError, UsageError
 from pytest_mcpsym.switchboard.asked import Answer, OnProgress
 from pytest_mcpsym.switchboard.catalog import entries_of
 from pytest_mcpsym.switchboard.failure import first_fault, root_cause
@@ -35,8 +35,9 @@ from pytest_mcpsym.transport.tap import Tap
 from pytest_mcpsym.transport.upstream import Upstream
 from pytest_mcpsym.wire.frame import Frame, parse_json
 from pytest_mcpsym.wire.log import WireLog
-from pytest_mcpsym.wire.redact import Rules
+from pytest_mcpsym.wire.redact import Redactor, Rules
 from pytest_mcpsym.wire.route import HOST
+from pytest_mcpsym.wire.waiting import waiting
 
 __all__ = ["CallOptions", "Engine", "Progress", "check_names", "telling"]
 
@@ -186,7 +187,7 @@ class Engine:
         params = _json({"name": tool, "arguments": arguments or {}}, "arguments")
         if options.meta:
             _json(options.meta, "meta")
-        with telling():
+        with telling(), self._drawn():
             answer = await self._invoke(link, params, options)
         body = answer.result()
         try:
@@ -214,6 +215,17 @@ class Engine:
             trail=Trail.begin(HOST, link.name, seconds=limit, limits=self._settings.limits),
             on_progress=_reporting(options.progress),
         )
+
+    @contextmanager
+    def _drawn(self) -> Generator[None]:
+        """Say of an answer that did not come in time who waited for whom."""
+        try:
+            yield
+        except AnswerTimeout as error:
+            lines = [] if error.frame is None else waiting(WireLog(self._log), error.frame)
+            if lines:
+                error.args = (Redactor(self._rules).text("\n".join((f"{error}; who waited for whom:", *lines))),)
+            raise
 
     async def tools(self) -> list[Tool]:
         """Return the tools of all links under their routed names, in the order of the links.
