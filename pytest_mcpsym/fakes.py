@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         issue_tracker,
         sequential_thinking,
     )
+    from fake_servers import mutants as mutants  # noqa: PLC0414 - re-exported, and no fake that can be served by its name
 
 __all__ = [
     "agent",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
+    import importlib
     import importlib.util
     import sys
     from pathlib import Path
@@ -53,6 +55,8 @@ if not TYPE_CHECKING:
         return sys.modules[_ALIAS]
 
     def __getattr__(name):
+        if name == "mutants":  # not one of the servers that can be served by name
+            return importlib.import_module(f"{_ours().__name__}.mutants")
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(_ours(), name)

@@ -13,9 +13,14 @@ from pytest_mcpsym.checks.finding import Check, Finding, Registry, Severity, Vie
 from pytest_mcpsym.checks.isolation import ISOLATION
 from pytest_mcpsym.checks.jsonrpc import JSONRPC
 from pytest_mcpsym.checks.lifecycle import LIFECYCLE
+from pytest_mcpsym.checks.listing import LISTING
+from pytest_mcpsym.checks.origin import ORIGIN
+from pytest_mcpsym.checks.payload import PAYLOAD
 from pytest_mcpsym.checks.progress import PROGRESS
 from pytest_mcpsym.checks.routing import ROUTING
 from pytest_mcpsym.checks.selection import gathered, select, wrong_selection
+from pytest_mcpsym.checks.session import SESSION
+from pytest_mcpsym.checks.trace import TRACE
 from pytest_mcpsym.wire.log import WireLog
 
 __all__ = [
@@ -35,7 +40,22 @@ __all__ = [
 ]
 
 DEFAULT: Final = Registry(
-    each for family in (JSONRPC, PROGRESS, CANCELLATION, LIFECYCLE, EXTENSION, ROUTING, ISOLATION) for each in family.values()
+    each
+    for family in (
+        JSONRPC,
+        PROGRESS,
+        CANCELLATION,
+        LIFECYCLE,
+        SESSION,
+        EXTENSION,
+        ORIGIN,
+        LISTING,
+        PAYLOAD,
+        TRACE,
+        ROUTING,
+        ISOLATION,
+    )
+    for each in family.values()
 )
 """The checks that come with this package, all of which run unless a project selects."""
 

@@ -39,13 +39,16 @@ def unanswered(view: View) -> Iterator[Finding]:
     """Find requests still open when their link closed or the log ended.
 
     Those of the server are warnings, because the host owed the answer; what it asked after the host had begun to close the link
-    could not be answered. A `subscriptions/listen` has none as long as it lasts,
+    could not be answered. What HTTP refused was told so by its status. A `subscriptions/listen` has none as long as it lasts,
     and none if the connection just ends (its description in the 2026-07-28 schema).
     """
+    refused = _refusals(view, _BROKEN)
     for exchange in view.correlation.exchanges:
         if exchange.state != "open" or exchange.method == "subscriptions/listen":
             continue
         if exchange.direction == "to-client" and exchange.request.seq > view.closing.get(exchange.link, exchange.request.seq):
+            continue
+        if _is_refused(exchange.request, refused):
             continue
         by = view.closings.get(exchange.link)
         when = f"before the {by} closed the link" if by else "before the log ended"
@@ -99,9 +102,15 @@ def id_reused(view: View) -> Iterator[Finding]:
     source=f"{_RPC}#response_object; {_BASIC}#responses",
 )
 def answer_to_nobody(view: View) -> Iterator[Finding]:
-    """Find answers with an id that no request had."""
+    """Find answers with an id that no request had, nor anything that was meant to be one."""
+    broken = {
+        (frame.link, opposite(frame.direction), frame.message.id)
+        for anomaly in view.correlation.anomalies
+        if anomaly.kind == "invalid" and (frame := anomaly.frames[-1]).message.id is not None
+    }
     for frame, meant in _strays(view):
-        if meant is None:
+        refused = frame.message.kind == "error" and (frame.link, frame.direction, frame.message.id) in broken
+        if meant is None and not refused:
             message = f"{frame.link}: {sender(frame.direction)} sent an answer with the id {_id(frame)}, which no request had"
             yield answer_to_nobody.finding(message, (frame,), frame.link)
 
@@ -162,22 +171,33 @@ def silence(view: View) -> Iterator[Finding]:
     for frame in view.log.frames:
         if frame.direction == "to-client" and frame.message.kind == "error" and view.correlation.owner(frame) is None:
             errors.setdefault(frame.link, []).append(frame)
-    refused = {
-        (note.link, note.data.get("exchange"))
-        for note in view.log.notes
-        if note.channel == "http" and isinstance(status := note.data.get("status"), int) and status >= _REFUSED
-    }
+    refused = _refusals(view)
     for frame in broken:
         answer = next((each for each in errors.get(frame.link, ()) if each.seq > frame.seq), None)
         if answer is not None:
             errors[frame.link].remove(answer)
-        elif frame.envelope is None or (frame.link, frame.envelope.exchange) not in refused:
+        elif not _is_refused(frame, refused):
             text = f"{frame.link}: the server answered nothing to {excerpt(frame.data)}, which is no JSON-RPC message"
             yield silence.finding(text, (frame,), frame.link)
 
 
 _REFUSED: Final = 400
 """The least status of HTTP that says no."""
+_BROKEN: Final = 500
+"""The least status of HTTP that says that the server is broken, which answers nothing."""
+
+
+def _refusals(view: View, below: int = 600) -> frozenset[tuple[str, object]]:
+    """Return link and number of the HTTP requests that were refused with a status below a limit."""
+    return frozenset(
+        (note.link, note.data.get("exchange"))
+        for note in view.log.notes
+        if note.channel == "http" and isinstance(status := note.data.get("status"), int) and _REFUSED <= status < below
+    )
+
+
+def _is_refused(frame: Frame, refused: frozenset[tuple[str, object]]) -> bool:
+    return frame.envelope is not None and (frame.link, frame.envelope.exchange) in refused
 
 
 def _owed(frame: Frame) -> bool:

@@ -1,4 +1,4 @@
-"""Checks of the handshake's order. Pinned by `tests/checks/test_lifecycle.py`."""
+"""Checks of the handshake's order, and of the end. Pinned by `tests/checks/test_lifecycle.py`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Final
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.checks.wording import sender, shown
+from pytest_mcpsym.wire.exchange import Exchange
 
-__all__ = ["LIFECYCLE", "before_initialized"]
+__all__ = ["LIFECYCLE", "answered_at_exit", "before_initialized"]
 
 _SPEC: Final = "https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle"
 _EARLY: Final = frozenset({"initialize", "ping", "server/discover"})
@@ -36,5 +37,32 @@ def before_initialized(view: View) -> Iterator[Finding]:
             yield before_initialized.finding(text, (frame,), frame.link, severity=severity)
 
 
-LIFECYCLE: Final = Registry((before_initialized,))
+GRACE: Final = 1.0
+"""Seconds after which an answer is no longer one that was on its way."""
+
+
+@check(
+    "lifecycle:answered-at-exit",
+    severity="warning",
+    sentence="Answers are written when they are there, and not when the server ends.",
+    source="https://github.com/DeusData/codebase-memory-mcp/issues/513",
+    at_close=True,
+)
+def answered_at_exit(view: View) -> Iterator[Finding]:
+    """Find servers whose answers, two at least, all came together when the host had begun to close the link, long after the requests."""
+    late: dict[str, list[Exchange]] = {}
+    for exchange in view.correlation.exchanges:
+        closing = view.closing.get(exchange.link)
+        if exchange.direction != "to-server" or closing is None or exchange.response is None:
+            continue
+        if exchange.response.seq > closing and exchange.response.time - exchange.request.time > GRACE:
+            late.setdefault(exchange.link, []).append(exchange)
+    for link, exchanges in late.items():
+        if len(exchanges) > 1:
+            text = f"{link}: {len(exchanges)} answers came only when the host closed the link; the server keeps its output in a buffer"
+            frames = [frame for each in exchanges for frame in (each.request, each.response) if frame is not None]
+            yield answered_at_exit.finding(text, frames, link)
+
+
+LIFECYCLE: Final = Registry((before_initialized, answered_at_exit))
 """All checks of this family."""

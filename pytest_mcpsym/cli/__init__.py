@@ -17,6 +17,7 @@ from pytest_mcpsym.cli.error import CommandError
 __all__ = ["COMMANDS", "CommandError", "main"]
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "mutants": "run servers with one known bug each, and say which check names it",
     "record": "record what a client and a server say, between the two",
     "serve": "run a fake server, or one of your own, on stdio or HTTP",
     "show": "print a recording as a readable transcript",

@@ -230,6 +230,7 @@ class _Reader:
         self._tokens: dict[_Key, _Draft] = {}
         self._posted: dict[tuple[str, int], _Draft] = {}
         self._handshake: set[str] = set()
+        self._closing: set[str] = set()
 
     def frame(self, frame: Frame) -> None:
         message = frame.message
@@ -253,14 +254,19 @@ class _Reader:
     def note(self, note: Note) -> None:
         if note.channel == "open" and note.data.get("era") == "handshake":
             self._handshake.add(note.link)
+        elif note.channel == "closing":
+            self._closing.add(note.link)
         if note.channel == "http" and note.data.get("event") == "closed" and note.data.get("by") == "host":
             self._stream_closed(note)
 
     def _stream_closed(self, note: Note) -> None:
-        """Cancel as the modern era does. In the handshake era a closed stream may be resumed and cancels nothing."""
+        """Cancel as the modern era does, unless the whole link is being closed, which cancels nothing on a pipe either.
+
+        In the handshake era a closed stream may be resumed and cancels nothing.
+        """
         number = note.data.get("exchange")
         draft = self._posted.get((note.link, number)) if isinstance(number, int) else None
-        if draft is not None and draft.phase == "open" and note.link not in self._handshake:
+        if draft is not None and draft.phase == "open" and note.link not in self._handshake | self._closing:
             draft.phase, draft.end = "cancelled", note.seq
 
     def _request(self, frame: Frame, message: Message, ident: str, method: str) -> None:

@@ -205,3 +205,18 @@ def test_a_check_of_silence_waits_for_the_end_of_the_log() -> None:
     telling = Telling()
     telling.frame("weather", "to-server", b"garbage")
     assert run(telling.log, closed=False) == ()
+
+
+def test_an_error_with_the_id_of_a_broken_request_answers_it() -> None:
+    telling = Telling()
+    telling.frame("weather", "to-server", b'{"jsonrpc":"2.0","id":99}')
+    telling.frame("weather", "to-client", raw(id=99, error={"code": -32600, "message": "no"}))
+    assert run(telling.log) == ()
+
+
+@pytest.mark.parametrize(("status", "found"), [(404, []), (500, ["jsonrpc:unanswered"])])
+def test_a_request_that_http_refuses_is_answered_but_not_one_that_breaks_the_server(status: int, found: list[str]) -> None:
+    telling = Telling()
+    telling.request("weather", "to-server", 1, "tools/list", stream=3)
+    telling.log.note("weather", "http", exchange=3, event="response", status=status, headers=())
+    assert ids(run(telling.log)) == found

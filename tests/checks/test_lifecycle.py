@@ -6,6 +6,7 @@ import pytest
 
 from pytest_mcpsym.checks import run
 from pytest_mcpsym.wire.frame import Direction
+from pytest_mcpsym.wire.log import WireLog
 from tests.wire.strategies import Telling
 
 
@@ -42,3 +43,25 @@ def test_a_modern_link_has_no_handshake() -> None:
     telling = Telling()
     telling.answer(telling.request("weather", "to-server", 1, "tools/list"))
     assert run(telling.log) == ()
+
+
+def late(count: int, wait: float) -> list[str]:
+    """What is found of answers that come once the host has begun to close the link."""
+    now = 0.0
+    telling = Telling()
+    telling.log = WireLog(clock=lambda: now)
+    calls = [telling.call("agent", number) for number in range(count)]
+    now = wait
+    telling.log.note("agent", "closing")
+    for call in calls:
+        telling.answer(call)
+    return [each.check for each in run(telling.log)]
+
+
+def test_answers_that_all_come_at_the_end_are_a_finding() -> None:
+    assert late(2, 1.5) == ["lifecycle:answered-at-exit"]
+
+
+@pytest.mark.parametrize(("count", "wait"), [(1, 1.5), (2, 0.5)])
+def test_one_answer_or_quick_ones_may_come_at_the_end(count: int, wait: float) -> None:
+    assert late(count, wait) == []

@@ -217,6 +217,15 @@ def test_closing_a_modern_response_stream_cancels_the_request_that_it_was_opened
     assert states == [("open", None), ("cancelled", note.seq)]
 
 
+def test_closing_a_modern_link_cancels_nothing() -> None:
+    telling = Telling()
+    telling.open("weather", "modern")
+    telling.call("weather", 1, stream=1)
+    telling.log.note("weather", "closing")
+    telling.log.note("weather", "http", exchange=1, event="closed", by="host")
+    assert [exchange.state for exchange in correlate(telling.log).exchanges] == ["open"]
+
+
 @pytest.mark.parametrize(("era", "by"), [("handshake", "host"), ("modern", "peer")])
 def test_a_stream_that_may_be_resumed_or_that_the_peer_closed_cancels_nothing(era: str, by: str) -> None:
     telling = Telling()

@@ -1,0 +1,169 @@
+"""Checks of what servers list: names are unique, and lists change and are shared as announced.
+
+Pinned by `tests/checks/test_listing.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, cast
+
+from pytest_mcpsym.checks.finding import Finding, Registry, View, check
+from pytest_mcpsym.checks.wording import shown
+from pytest_mcpsym.wire.exchange import Exchange
+from pytest_mcpsym.wire.frame import Frame
+
+__all__ = ["LISTING", "changed_silently", "name_twice", "public_but_different"]
+
+_SPEC: Final = "https://modelcontextprotocol.io/specification/2025-11-25"
+_LISTS: Final = {"tools/list": "name", "prompts/list": "name", "resources/list": "uri"}
+"""What is listed by each method, by the member that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One answer to a listing."""
+
+    exchange: Exchange
+    response: Frame
+    names: tuple[str, ...]
+
+    @property
+    def first(self) -> bool:
+        return "cursor" not in self.exchange.request.message.params
+
+    @property
+    def whole(self) -> bool:
+        return self.first and "nextCursor" not in self.response.message.result
+
+    @property
+    def family(self) -> str:
+        return self.exchange.method.partition("/")[0]
+
+
+def _pages(view: View) -> Iterator[_Page]:
+    """Yield what servers answered to their clients' listings, in order of the requests."""
+    for exchange in view.correlation.exchanges:
+        if exchange.method not in _LISTS or exchange.direction != "to-server" or exchange.response is None:
+            continue
+        listed = exchange.response.message.result.get(exchange.method.partition("/")[0])
+        if isinstance(listed, list):
+            items = [cast("dict[str, object]", each) for each in cast("list[object]", listed) if isinstance(each, dict)]
+            yield _Page(exchange, exchange.response, tuple(str(each.get(_LISTS[exchange.method])) for each in items))
+
+
+@check(
+    "listing:name-twice",
+    severity="error",
+    sentence="No two tools, prompts or resources of a server have one name.",
+    source=f"{_SPEC}/server/tools#tool; https://github.com/docker/mcp-gateway/pull/11",
+)
+def name_twice(view: View) -> Iterator[Finding]:
+    """Find names that one list has twice, also on two of its pages."""
+    seen: dict[tuple[str, str, str], dict[str, Frame]] = {}
+    for page in _pages(view):
+        link, method = page.exchange.link, page.exchange.method
+        cursor = str(page.exchange.request.message.params.get("cursor"))
+        known = {} if page.first else dict(seen.get((link, method, cursor), {}))
+        told: set[str] = set()
+        for name in page.names:
+            if name in known and name not in told:
+                told.add(name)
+                frames = tuple(dict.fromkeys((known[name], page.response)))
+                yield name_twice.finding(f"{link}: {method} has {shown(name)} twice", frames, link)
+            known[name] = page.response
+        if "nextCursor" in page.response.message.result:
+            seen[link, method, str(page.response.message.result["nextCursor"])] = known
+
+
+@check(
+    "listing:changed-silently",
+    severity="warning",
+    sentence="A server that announces changes of a list announces each.",
+    source=f"{_SPEC}/server/tools#list-changed-notification; https://github.com/jlowin/fastmcp/issues/4161",
+    at_close=True,
+)
+def changed_silently(view: View) -> Iterator[Finding]:
+    """Find lists that differ from the one before, with no `list_changed` since, from servers that declared `listChanged`.
+
+    Of the handshake era: a modern client is told only where it listens.
+    """
+    announced: dict[tuple[str, str], int] = {}
+    for frame in view.log.frames:
+        method = frame.message.method or ""
+        if frame.direction == "to-client" and method.endswith("/list_changed"):
+            announced[frame.link, method.split("/")[1]] = frame.seq
+    declared = _declared(view)
+    last: dict[tuple[str, str], _Page] = {}
+    for page in _pages(view):
+        key = page.exchange.link, page.family
+        before = last.get(key)
+        if page.whole:
+            last[key] = page
+        if before is None or not page.whole or key not in declared or set(before.names) == set(page.names):
+            continue
+        if announced.get(key, -1) < before.exchange.request.seq:
+            changed = ", ".join(shown(name) for name in sorted(set(before.names) ^ set(page.names))[:5])
+            text = f"{key[0]}: {page.exchange.method} changed ({changed}), and no notifications/{key[1]}/list_changed came"
+            yield changed_silently.finding(text, (before.response, page.response), key[0])
+
+
+def _declared(view: View) -> set[tuple[str, str]]:
+    """Links and families whose server said in the handshake that it announces changes."""
+    found: set[tuple[str, str]] = set()
+    for exchange in view.correlation.exchanges:
+        if exchange.method == "initialize" and exchange.response is not None:
+            capabilities = exchange.response.message.result.get("capabilities")
+            for family, value in _members(capabilities).items():
+                if _members(value).get("listChanged") is True:
+                    found.add((exchange.link, family))
+    return found
+
+
+def _members(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+@check(
+    "listing:public-but-different",
+    severity="warning",
+    sentence="A list that may be kept for everybody is the same for everybody.",
+    source="2026-07-28 schema, `CacheableResult.cacheScope`; https://github.com/aklivity/zilla/issues/2063",
+)
+def public_but_different(view: View) -> Iterator[Finding]:
+    """Find lists with `cacheScope: public` that one HTTP server gave two callers with different credentials, and that differ.
+
+    Only within the time to live of the first, because a list may change.
+    """
+    targets = {
+        note.link: str(note.data.get("target"))
+        for note in view.log.notes
+        if note.channel == "open" and note.data.get("transport") in ("http", "sockets")
+    }
+    kept: dict[tuple[str, str], list[_Page]] = defaultdict(list)
+    for page in _pages(view):
+        link = page.exchange.link
+        if link not in targets or not page.whole or page.response.message.result.get("cacheScope") != "public":
+            continue
+        others = kept[targets[link], page.exchange.method]
+        for other in others:
+            ttl = other.response.message.result.get("ttlMs")
+            alive = isinstance(ttl, int) and (page.response.time - other.response.time) * 1000 <= ttl
+            if alive and _credential(other) != _credential(page) and set(other.names) != set(page.names):
+                names = f"{other.exchange.link} and {link}"
+                text = f"{link}: {page.exchange.method} is public, and what {names} were given differs"
+                yield public_but_different.finding(text, (other.response, page.response), link)
+                break
+        if not any(_credential(other) == _credential(page) for other in others):
+            others.append(page)
+
+
+def _credential(page: _Page) -> str | None:
+    envelope = page.exchange.request.envelope
+    return None if envelope is None else envelope.header("authorization")
+
+
+LISTING: Final = Registry((name_twice, changed_silently, public_but_different))
+"""All checks of this family."""

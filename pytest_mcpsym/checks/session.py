@@ -1,0 +1,112 @@
+"""Checks of HTTP sessions: one belongs to whom it was opened for, and lasts until it is ended.
+
+Pinned by `tests/checks/test_session.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from pytest_mcpsym.checks.finding import Finding, Registry, View, check
+from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.log import Note
+
+__all__ = ["SESSION", "lost", "taken"]
+
+_SPEC: Final = "https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management"
+_HEADER: Final = "mcp-session-id"
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A session as it was opened."""
+
+    link: str
+    credential: str | None
+    opening: Frame
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What a log says of sessions: who opened them, and what became of requests in them."""
+
+    opened: dict[str, _Session] = field(default_factory=dict[str, _Session])
+    requests: dict[tuple[str, int], Frame] = field(default_factory=dict[tuple[str, int], Frame])
+    ended: set[str] = field(default_factory=set[str])
+
+
+def _uses(view: View) -> Iterator[tuple[_Session, Frame, int]]:
+    """Yield each use of a session that is not ended: (session, the frame sent in it, the status of the answer)."""
+    reading = _Reading()
+    for entry in view.log:
+        if isinstance(entry, Frame):
+            _read_frame(reading, entry)
+        elif isinstance(entry, Note) and entry.channel == "http":
+            number, status = entry.data.get("exchange"), entry.data.get("status")
+            if entry.data.get("method") == "DELETE" and entry.data.get("event") == "request":
+                reading.ended.add(_header(entry.data) or "")
+            frame = reading.requests.get((entry.link, number)) if isinstance(number, int) else None
+            ident = None if frame is None or frame.envelope is None else frame.envelope.header(_HEADER)
+            session = reading.opened.get(ident or "")
+            if frame is None or session is None or ident in reading.ended:
+                continue
+            if entry.data.get("event") == "response" and isinstance(status, int):
+                yield session, frame, status
+
+
+def _read_frame(reading: _Reading, frame: Frame) -> None:
+    envelope = frame.envelope
+    if envelope is None:
+        return
+    if frame.direction == "to-server":
+        reading.requests[frame.link, envelope.exchange] = frame
+        return
+    ident = envelope.header(_HEADER)
+    asked = reading.requests.get((frame.link, envelope.exchange))
+    if ident is not None and asked is not None and asked.message.method == "initialize" and asked.envelope is not None:
+        reading.opened.setdefault(ident, _Session(frame.link, asked.envelope.header("authorization"), asked))
+
+
+def _header(data: Mapping[str, object]) -> str | None:
+    pairs = cast("list[tuple[str, str]]", data.get("headers") or [])
+    return next((value for name, value in pairs if name.lower() == _HEADER), None)
+
+
+@check(
+    "session:taken",
+    severity="error",
+    sentence="A session serves nobody but whom it was opened for.",
+    source="https://modelcontextprotocol.io/specification/2025-11-25/basic/security_best_practices#session-hijacking",
+)
+def taken(view: View) -> Iterator[Finding]:
+    """Find requests that were served in the session of another link, with other credentials than it was opened with."""
+    for session, frame, status in _uses(view):
+        assert frame.envelope is not None
+        if session.link != frame.link and status < 400 and frame.envelope.header("authorization") != session.credential:
+            text = f"{frame.link}: the server answered {status} to {frame.message.method} in the session of the link {session.link!r}"
+            yield taken.finding(text, (session.opening, frame), frame.link)
+
+
+@check(
+    "session:lost",
+    severity="warning",
+    sentence="A session lasts until its client ends it, also when a credential is refreshed.",
+    source=f"{_SPEC}; https://github.com/stacklok/toolhive/issues/5306",
+)
+def lost(view: View) -> Iterator[Finding]:
+    """Find sessions that a server no longer knew, or refused its own client, though nobody had ended them."""
+    told: set[int] = set()
+    for session, frame, status in _uses(view):
+        if session.link == frame.link and status in (401, 403, 404) and session.opening.seq not in told:
+            told.add(session.opening.seq)
+            assert frame.envelope is not None
+            refreshed = frame.envelope.header("authorization") != session.credential
+            why = " once its credential was refreshed" if refreshed else ""
+            text = f"{frame.link}: the server answered {status} to {frame.message.method} in a session of this link{why}"
+            yield lost.finding(text, (session.opening, frame), frame.link)
+
+
+SESSION: Final = Registry((taken, lost))
+"""All checks of this family."""

@@ -1,0 +1,113 @@
+"""`mcpsym mutants`: what the checks make of servers with one bug each, and of healthy ones, as a table.
+
+It runs a session with each, so it needs no network and half a minute. Status 0 if every mutant is named and nothing is found on a
+healthy peer, else 1. Pinned by `tests/cli/test_mutants.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from pytest_mcpsym.cli.error import CommandError
+
+if TYPE_CHECKING:
+    from fake_servers.mutants import Cell, Outcome
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options of `mcpsym mutants`."""
+    parser.add_argument(
+        "row", nargs="*", metavar="ROW", help="rows of the catalogue, such as F09, or names of mutants (default: all)"
+    )
+    parser.add_argument("--era", choices=("handshake", "modern"), help="only this era")
+    parser.add_argument("--transport", choices=("memory", "stdio", "http"), help="only this transport")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(given: Namespace) -> int:
+    """Run the sessions, print the table and return the exit status."""
+    import anyio
+
+    from pytest_mcpsym.fakes import mutants
+
+    wanted = [
+        cell
+        for cell in mutants.cells(mutants.MUTANTS)
+        if _asked(cell, cast("Sequence[str]", given.row))
+        and given.era in (None, cell.era)
+        and given.transport in (None, cell.way)
+    ]
+    for name in cast("Sequence[str]", given.row):
+        _refuse_unknown(name, [each for mutant in mutants.MUTANTS for each in (mutant.row, mutant.name)])
+    if not given.json and sys.stderr.isatty():
+        sys.stderr.write(f"{len(wanted)} sessions\n")
+    outcomes = anyio.run(mutants.detect, wanted)
+    sys.stdout.write((_json if given.json else _table)(outcomes))
+    return 0 if all(each.right for each in outcomes) else 1
+
+
+def _asked(cell: Cell, rows: Sequence[str]) -> bool:
+    return not rows or cell.mutant is None or cell.mutant.row in rows or cell.mutant.name in rows
+
+
+def _refuse_unknown(name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1, cutoff=0.5) or difflib.get_close_matches(name.upper(), known, 1, 0.5)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise CommandError(f"the catalogue has no row and no mutant {name!r}{hint}")
+
+
+def _json(outcomes: Sequence[Outcome]) -> str:
+    rows = [
+        {
+            "row": None if each.cell.mutant is None else each.cell.mutant.row,
+            "mutant": None if each.cell.mutant is None else each.cell.mutant.name,
+            "about": None if each.cell.mutant is None else each.cell.mutant.about,
+            "era": each.cell.era,
+            "transport": each.cell.way,
+            "detected_by": each.named,
+            "after_frames": each.after,
+            "frames": each.frames,
+            "findings": list(each.found),
+        }
+        for each in outcomes
+    ]
+    return json.dumps(rows, indent=2) + "\n"
+
+
+def _table(outcomes: Sequence[Outcome]) -> str:
+    """One line for each mutant and check that names it, with the places; then the missed, the controls and the counts."""
+    lines: list[str] = []
+    mutants = list(dict.fromkeys(each.cell.mutant for each in outcomes if each.cell.mutant is not None))
+    for mutant in mutants:
+        lines.append(f"{mutant.row}  {mutant.name}: {mutant.about}")
+        own = [each for each in outcomes if each.cell.mutant is mutant]
+        for named in dict.fromkeys(each.named for each in own):
+            places = ", ".join(
+                f"{each.cell.era} {each.cell.way} ({each.after} of {each.frames})"
+                if named
+                else f"{each.cell.era} {each.cell.way}"
+                for each in own
+                if each.named == named
+            )
+            lines.append(f"     {named or 'MISSED'}: {places}")
+        if mutant.limits:
+            lines.append(f"     only there: {mutant.limits}")
+    controls = [each for each in outcomes if each.cell.mutant is None]
+    lines += [
+        f"FALSE ALARM on the healthy peer, {each.cell.era} {each.cell.way}: {', '.join(each.found)}"
+        for each in controls
+        if each.found
+    ]
+    seen = len(outcomes) - len(controls)
+    named = sum(1 for each in outcomes if each.named)
+    alarms = sum(1 for each in controls if each.found)
+    counts = f"{named} of {seen} detected, {alarms} false alarms on {len(controls)} healthy controls"
+    return "\n".join([*lines, "", counts]) + "\n"

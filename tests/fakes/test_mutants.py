@@ -1,0 +1,68 @@
+"""Every mutant is named by a check that has to name it, and no healthy peer by any."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from typing import cast
+
+import anyio
+import pytest
+
+from fake_servers.mutants import MUTANTS, Cell, Mutant, Outcome, Peer, cells, detect, made
+from fake_servers.mutants.session import Way
+from pytest_mcpsym.checks import DEFAULT
+from pytest_mcpsym.switchboard.target import Era
+
+CONTROLS = [cell for cell in cells() if cell.mutant is None]
+PLACES = [
+    Cell(mutant, cast("Era", mutant.eras[row % len(mutant.eras)]), cast("Way", mutant.ways[row % len(mutant.ways)]))
+    for row, mutant in enumerate(MUTANTS)
+]
+"""Each mutant once, in eras and on transports by turns; `mcpsym mutants` has them all."""
+
+
+def named(cell: Cell) -> str:
+    return "-".join([Peer.__name__ if cell.mutant is None else cell.mutant.name, cell.era, cell.way])
+
+
+@cache
+def outcomes() -> dict[Cell, Outcome]:
+    """The sessions, held all at once: each spends most of its time waiting."""
+    return {each.cell: each for each in anyio.run(detect, CONTROLS + PLACES)}
+
+
+@pytest.mark.parametrize("cell", PLACES, ids=named)
+def test_a_check_names_the_bug(cell: Cell) -> None:
+    outcome = outcomes()[cell]
+    assert outcome.named is not None, f"the checks found {outcome.found or 'nothing'}"
+    assert outcome.after is not None
+    assert 0 < outcome.after <= outcome.frames
+
+
+@pytest.mark.parametrize("cell", CONTROLS, ids=named)
+def test_nothing_is_found_on_a_healthy_peer(cell: Cell) -> None:
+    assert outcomes()[cell].found == ()
+
+
+def test_every_mutant_has_a_name_of_its_own_and_says_what_it_does() -> None:
+    assert [name for name, count in Counter(each.name for each in MUTANTS).items() if count > 1] == []
+    assert [each.name for each in MUTANTS if not each.about] == []
+
+
+def test_what_a_mutant_cannot_be_is_explained() -> None:
+    assert [each.name for each in MUTANTS if (len(each.eras), len(each.ways)) != (2, 3) and not each.limits] == []
+
+
+def test_the_checks_that_have_to_name_a_mutant_exist() -> None:
+    assert {check for each in MUTANTS for check in each.checks} - set(DEFAULT) == set()
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: cast("Mutant", each).name)
+def test_a_process_finds_the_mutant_by_its_name(mutant: Mutant) -> None:
+    assert type(made(mutant.name)) is mutant.make
+
+
+def test_a_name_of_no_mutant_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is no mutant 'Nobody'; there are SharedIds"):
+        made("Nobody")
