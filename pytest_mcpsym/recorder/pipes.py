@@ -108,14 +108,15 @@ class _Pump:
         self._keep = keep
         self._ended = ended
         self._chunks = 0
+        self._is_keeping = False
         # The end of the server is the end of the recorder, whatever its client still holds open.
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def drain(self) -> None:
-        """Wait until the stream has ended, or is silent."""
+        """Wait until the stream has ended, or is silent; what takes long to keep is no silence."""
         chunks = -1
-        while self._thread.is_alive() and chunks != self._chunks:
+        while self._thread.is_alive() and (self._is_keeping or chunks != self._chunks):
             chunks = self._chunks
             self._thread.join(_QUIET)
 
@@ -129,11 +130,14 @@ class _Pump:
     def _pass_on(self) -> None:
         while chunk := os.read(self._source, _CHUNK):
             self._chunks += 1
+            self._is_keeping = True
             for line in self._lines.feed(chunk):
                 self._keep(line)
+            self._is_keeping = False
             while chunk:
                 chunk = chunk[os.write(self._sink, chunk) :]
         if rest := self._lines.rest():
+            self._is_keeping = True
             self._keep(rest)
         self._ended()
 

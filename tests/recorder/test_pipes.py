@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mcpsym.wire.corpus import corpus
 from pytest_mcpsym.wire.reading import read
 from pytest_mcpsym.wire.recording import Recording
 
@@ -89,7 +90,9 @@ READY = "print('ready', flush=True)"
         b"\xff\xfe\x00garbage\n",
         "é\u2028\U0001f600\n".encode(),
         b"x" * 3_000_000 + b"\n" + b"{}\n" * 1000,
+        b"".join(case.data + b"\n" for case in corpus()),
     ],
+    ids=range(9),
 )
 def test_bytes_pass_as_they_are(path: Path, given: bytes) -> None:
     command = python(ECHO)
