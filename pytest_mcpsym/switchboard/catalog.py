@@ -99,6 +99,8 @@ async def _entries(link: Link, method: str, timeout: float, on_sent: OnSent | No
                     f"would name two {kind.noun}s; {kind.noun} {kind.key}s must be unique within a server",
                 )
             seen[name] = frame
+            if method == "tools/list" and not link.mirrored.learn(entry):
+                continue
             found.append((routed, splice(entry, {(kind.key,): dumps(routed)})))
     return found
 

@@ -2,20 +2,18 @@
 
 A modern server may end a leg of `tools/call` with calls for its client to make; the link drives those. It may answer
 `input_required` (2026-07-28, multi-round-trip requests): the host answers what it asks, and the call is sent again with the answers and
-the server's `requestState`, byte for byte. A modern HTTP server may want arguments mirrored into headers: it then says so with -32020,
-and the call is sent again with them. One time limit covers all rounds. Pinned by `tests/switchboard/test_invoke.py`.
+the server's `requestState`, byte for byte. A modern HTTP server may want arguments mirrored into headers: those of a tool that was
+listed are, and where the server says -32020 its tools are listed again and the call is sent again. One time limit covers all rounds. Pinned by `tests/switchboard/test_invoke.py`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Final, cast
+from typing import Final
 
 import anyio
 from mcp import MCPError
-from mcp.shared.inbound import mcp_param_headers, x_mcp_header_map
 from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, ErrorData, InputRequiredResult
 from pydantic import ValidationError
 
@@ -70,7 +68,8 @@ async def invoke(
         LinkError: The link is dead or died, or what came is no answer.
     """
     limit = _Limit(link, method, timeout)
-    headers: Mapping[str, str] | None = None
+    headers = link.mirrored.headers(params) if method == "tools/call" else {}
+    refreshed = False
     current = params
     for _ in range(MAX_ROUNDS + 1):
         with limit.told():
@@ -84,8 +83,10 @@ async def invoke(
                 headers=headers,
                 trail=trail,
             )
-            if headers is None and _wants_headers(link, answer):
-                headers = await _mirrored_headers(link, params, limit.left)
+            if not refreshed and _wants_headers(link, answer):
+                refreshed = True
+                await _learn(link, limit.left)
+                headers = link.mirrored.headers(params)
                 continue
             if link.era == "modern" and is_leg(answer):
                 return await link.drive(answer, trail, lambda: limit.left, on_progress)
@@ -183,13 +184,7 @@ def _wants_headers(link: Link, answer: Answer) -> bool:
     return mismatch and link.spec.over_http
 
 
-async def _mirrored_headers(link: Link, params: bytes, timeout: float) -> dict[str, str]:
-    """The `Mcp-Param-*` headers of a call, from the tool's schema as the server lists it now."""
-    call = cast("dict[str, object]", json.loads(params))
+async def _learn(link: Link, timeout: float) -> None:
     for _, tools in await pages(link, "tools/list", "tools", timeout=timeout):
         for entry in tools:
-            tool = cast("dict[str, object]", json.loads(entry))
-            if tool.get("name") == call.get("name"):
-                schema = cast("dict[str, object]", tool.get("inputSchema") or {})
-                return mcp_param_headers(x_mcp_header_map(schema), cast("dict[str, object]", call.get("arguments") or {}))
-    return {}
+            link.mirrored.learn(entry)

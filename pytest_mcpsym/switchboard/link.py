@@ -26,6 +26,7 @@ from pytest_mcpsym.switchboard.asked import Answer, OnProgress, OnSent, Serve
 from pytest_mcpsym.switchboard.client_side import ClientSide
 from pytest_mcpsym.switchboard.failure import Obituary, root_cause
 from pytest_mcpsym.switchboard.host import Host
+from pytest_mcpsym.switchboard.mirrored import Mirrored
 from pytest_mcpsym.switchboard.pending import Event, Pending, dumps, raw_request
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.streams import LinkTransport
@@ -66,6 +67,7 @@ class Link:
         self._released = anyio.Event()
         self._pending = Pending(name)
         self._open = OpenCalls(name, tap.log)
+        self.mirrored = Mirrored(name, applies=spec.over_http and self.era == "modern")
         self._side = ClientSide(self, tap, serve, settings, pending=self._pending, calls=self._open, on_lost=self._lose)
 
     @property

@@ -1,14 +1,15 @@
 """Run the official conformance suite, and tell which checks succeeded: what a summary calls passed may have checked nothing.
 
-`suites/reference.json` has the checks that succeed against a server of the SDK's own makers: `examples/servers/everything-server` in
-the source distribution of `mcp` 2.3.0. To make it anew, run that server and then `python -m tests.peers.suite URL`. Pinned by
-`tests/peers/test_conformance_server.py`.
+`suites/reference.json` has the checks that succeed for the SDK's own server and client, which are in the source distribution of `mcp`
+2.3.0: `examples/servers/everything-server` and `.github/actions/conformance/client.py`. To make it anew, run that server and then
+`python -m tests.peers.suite URL CLIENT`. Pinned by `tests/peers/test_conformance_server.py` and `test_conformance_client.py`.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from typing import TypedDict, cast
 
 from tests.peers.provision import SUITES_ROOT, conformance_suite
 
-__all__ = ["RUNS", "Checks", "Run", "reference", "run_server_suite", "short_of"]
+__all__ = ["RUNS", "SCENARIOS", "Checks", "Outcome", "Run", "reference", "run_client_scenario", "run_server_suite", "short_of"]
 
 Checks = dict[str, list[str]]
 """Of each scenario the ids of the checks that succeeded, sorted; one id may be there more than once."""
@@ -52,6 +53,28 @@ RUNS = (
 )
 
 
+SCENARIOS = {
+    "2025-11-25": (
+        "initialize",
+        "tools_call",
+        "elicitation-sep1034-client-defaults",
+        "sse-retry",
+        "json-schema-2020-12-preservation",
+    ),
+    "2026-07-28": (
+        "tools_call",
+        "request-metadata",
+        "sep-2322-client-request-state",
+        "http-standard-headers",
+        "http-custom-headers",
+        "http-invalid-tool-headers",
+        "json-schema-ref-no-deref",
+        "json-schema-2020-12-preservation",
+    ),
+}
+"""The client scenarios of release 0.2 at each revision, but those about authorisation and about extensions."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a run ended with."""
@@ -66,6 +89,15 @@ def run_server_suite(run: Run, url: str) -> Outcome:
     """Run every scenario that applies, the pending ones of the suite included, against a server that runs."""
     with tempfile.TemporaryDirectory() as folder:
         command = [*conformance_suite(run.package), "server", "--url", url, "--suite", "all", *run.options, "-o", folder]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, cwd=folder, check=False)
+        return Outcome(done.returncode, done.stdout + done.stderr, *checks_in(Path(folder)))
+
+
+def run_client_scenario(scenario: str, revision: str, client: list[str]) -> Outcome:
+    """Run one client scenario, which starts the client in a process of its own; the exit status of the client counts."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--command", shlex.join(client), "--scenario", scenario, "--spec-version", revision, "-o", folder]
+        command = [*conformance_suite(), "client", *options]
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, cwd=folder, check=False)
         return Outcome(done.returncode, done.stdout + done.stderr, *checks_in(Path(folder)))
 
@@ -98,11 +130,15 @@ def short_of(reference: Checks, checks: Checks) -> list[str]:
     return [f"{name}: {', '.join(ids)}" for name, ids in missing.items() if ids]
 
 
-def main() -> None:
-    """Write the reference anew from the server at the address that the command line names."""
-    found = {run.name: run_server_suite(run, sys.argv[1]).checks for run in RUNS}
+def main(url: str, client: str) -> None:
+    """Write the reference anew from the server at an address, and from a client written in Python."""
+    found = {run.name: run_server_suite(run, url).checks for run in RUNS}
+    for revision, scenarios in SCENARIOS.items():
+        found[f"client at {revision}"] = clients = Checks()
+        for scenario in scenarios:
+            clients.update(run_client_scenario(scenario, revision, [sys.executable, client]).checks)
     REFERENCE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
