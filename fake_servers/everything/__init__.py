@@ -31,6 +31,7 @@ from mcp_types import (
     ReadResourceRequestParams,
     ReadResourceResult,
     Resource,
+    ServerTasksCapability,
     SetLevelRequestParams,
     SubscribeRequestParams,
     UnsubscribeRequestParams,
@@ -40,19 +41,25 @@ from pydantic import ValidationError
 from ..data import seeded  # noqa: TID252 - the package is also loaded under an alias
 from .arguments import fitted
 from .asking import ASKING, URL_ELICITATION_REQUIRED, Unanswered
+from .client_tasks import client_tasks
 from .documents import INSTRUCTIONS
 from .lifecycle import after_the_handshake, begin, roots_changed
 from .plain import DOING, Call, Failed, text
 from .prompts import PROMPTS, completion, messages
+from .research import RESEARCH, begin_research
 from .resources import STATIC, TEMPLATES, read
 from .session import Context, Run, is_modern, log, running, session_of
+from .task_methods import CAPABILITY, add_task_methods
 from .ticking import ticking
-from .tools import TOOLS, offered
+from .tools import TOOLS, Listed, offered
 
-__all__ = ["INTERVAL", "LIFECYCLE", "Everything", "everything", "from_environment"]
+__all__ = ["INTERVAL", "LIFECYCLE", "PACE", "Everything", "everything", "from_environment"]
 
 INTERVAL = 5.0
 """Seconds from one simulated message to the next, as in the reference."""
+
+PACE = 1.0
+"""Seconds from one step of a task to the next, as in the reference."""
 
 LIFECYCLE = 0.35
 """Seconds from the end of the handshake to the request for the roots, as in the reference."""
@@ -66,6 +73,7 @@ def everything(
     seed: int = 0,
     env: Mapping[str, str] | None = None,
     interval: float = INTERVAL,
+    pace: float = PACE,
     lifecycle: float | None = None,
     quirks: bool = False,
 ) -> Everything:
@@ -75,6 +83,7 @@ def everything(
         seed: Seed of the resources' text and of the simulated messages.
         env: The environment that `get-env` shows; in process none of the test's own.
         interval: Seconds from one simulated log message or update to the next.
+        pace: Seconds from one step of a task to the next.
         lifecycle: Say of its own accord what the reference says once a handshake is done: that the tools which depend on the client have
             come and, after this many seconds, a request for the roots. None: say nothing, so that every run has the same order.
         quirks: Do as the reference does where it breaks the specification: see README.md.
@@ -84,7 +93,7 @@ def everything(
     """
     faker = seeded("everything", seed)
     texts = [faker.paragraph() for _ in range(_TEXTS)]
-    return Everything(texts, seed=seed, env=dict(env or {}), interval=interval, lifecycle=lifecycle, quirks=quirks)
+    return Everything(texts, seed=seed, env=dict(env or {}), interval=interval, pace=pace, lifecycle=lifecycle, quirks=quirks)
 
 
 def from_environment(_environment: Mapping[str, str], told: Mapping[str, str]) -> dict[str, object]:
@@ -102,6 +111,7 @@ class Everything(Server[Run]):
         seed: int,
         env: Mapping[str, str],
         interval: float,
+        pace: float,
         lifecycle: float | None,
         quirks: bool,
     ) -> None:
@@ -131,10 +141,14 @@ class Everything(Server[Run]):
         self._texts = texts
         self._env = env
         self._quirks = quirks
+        self._pace = pace
         self.strict_json = not quirks
-        self._doing = {**DOING, **ASKING, **ticking(interval, _say_changed)}
+        self._doing = {**DOING, **ASKING, **client_tasks(pace), **ticking(interval, _say_changed)}
+        self.middleware.append(_without_detail)
         if quirks:
             self.middleware.append(_malformed_is_internal)
+        self.middleware.append(self._begin_task)
+        add_task_methods(self)
 
     def create_initialization_options(
         self,
@@ -144,10 +158,12 @@ class Everything(Server[Run]):
     ) -> InitializationOptions:
         """Announce that every list may change, as the reference does."""
         options = notification_options or NotificationOptions(True, True, True)
-        return super().create_initialization_options(options, experimental_capabilities, extensions)
+        made = super().create_initialization_options(options, experimental_capabilities, extensions)
+        tasks = ServerTasksCapability.model_validate(CAPABILITY, by_name=False)
+        return made.model_copy(update={"capabilities": made.capabilities.model_copy(update={"tasks": tasks})})
 
     async def _list_tools(self, context: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[row.tool() for row in offered(context.session.client_capabilities).values()])
+        return ListToolsResult(tools=[row.tool() for row in _offered(context).values()])
 
     async def _list_resources(self, context: Context, _params: PaginatedRequestParams | None) -> ListResourcesResult:
         made = [
@@ -190,15 +206,20 @@ class Everything(Server[Run]):
         return EmptyResult()
 
     async def _call(self, context: Context, params: CallToolRequestParams) -> HandlerResult:
+        tool = _offered(context).get(params.name)
+        if tool is None:
+            said = _missing(params.name)
+            if self._quirks and params.task is None:
+                return _result(context, _failed(f"MCP error {INVALID_PARAMS}: {said}"))
+            raise MCPError(INVALID_PARAMS, said)
         if params.task is not None:
             code = INVALID_PARAMS if self._quirks else METHOD_NOT_FOUND
             raise MCPError(code, f"the tool {params.name} does not run as a task")
-        tool = offered(context.session.client_capabilities).get(params.name)
-        if tool is None:
-            said = _missing(params.name)
+        if tool.task_support == "required":
+            said = f"Tool {params.name} requires task augmentation"
             if self._quirks:
-                return _result(context, _failed(f"MCP error {INVALID_PARAMS}: {said}"))
-            raise MCPError(INVALID_PARAMS, said)
+                return _result(context, _failed(f"MCP error {METHOD_NOT_FOUND}: {said}"))
+            raise MCPError(METHOD_NOT_FOUND, said)
         arguments = fitted(tool.takes, params.arguments or {})
         if isinstance(arguments, list):
             wrong = "\n".join(arguments)
@@ -216,10 +237,32 @@ class Everything(Server[Run]):
                 raise
             return _result(context, _failed(f"MCP error {error.error.code}: {error.error.message}"))
 
+    async def _begin_task(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """Answer a call that begins a task. A handler could not: the SDK knows one result of `tools/call`, and lets middleware alone."""
+        given = ctx.params or {}
+        asks = ctx.method == "tools/call" and "task" in given and given.get("name") == RESEARCH
+        if not asks or is_modern(ctx) or ctx.session.client_capabilities is None:
+            return await call_next(ctx)
+        params = CallToolRequestParams.model_validate(given, by_name=False)
+        arguments = fitted(TOOLS[RESEARCH].takes, params.arguments or {})
+        if isinstance(arguments, list):
+            raise MCPError(INVALID_PARAMS, f"Invalid arguments for tool {RESEARCH}: {', '.join(arguments)}")
+        return await begin_research(ctx, arguments, self._pace)
+
 
 async def _say_changed(call: Call) -> None:
     for uri in list(call.session.subscribed):
         await call.context.session.send_resource_updated(uri)
+
+
+async def _without_detail(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """Leave out of an error what the SDK adds and the reference does not: a method's name, or an empty text."""
+    try:
+        return await call_next(ctx)
+    except MCPError as error:
+        if is_modern(ctx) or not isinstance(error.error.data, str):
+            raise
+        raise MCPError(error.error.code, error.error.message) from None
 
 
 async def _malformed_is_internal(ctx: Context, call_next: CallNext) -> HandlerResult:
@@ -232,6 +275,10 @@ async def _malformed_is_internal(ctx: Context, call_next: CallNext) -> HandlerRe
 
 def _result(context: Context, result: dict[str, object]) -> dict[str, object]:
     return {"resultType": "complete", **result} if is_modern(context) else result
+
+
+def _offered(context: Context) -> dict[str, Listed]:
+    return offered(context.session.client_capabilities, modern=is_modern(context))
 
 
 def _missing(name: str) -> str:

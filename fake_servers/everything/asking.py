@@ -11,7 +11,6 @@ from typing import TypeVar
 from uuid import uuid4
 
 from mcp import MCPError
-from mcp.shared.message import ServerMessageMetadata
 from mcp_types import (
     CreateMessageRequest,
     CreateMessageRequestParams,
@@ -27,11 +26,11 @@ from mcp_types import (
     SamplingMessage,
     TextContent,
 )
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from .form import FORM
-from .plain import Call, Doing, text
-from .session import Context, is_modern, log, session_of
+from .plain import Call, Doing, Failed, text
+from .session import Context, ask, is_modern, log, session_of
 
 __all__ = ["ASKING", "URL_ELICITATION_REQUIRED", "Unanswered", "fetch_roots", "fetch_roots_unasked"]
 
@@ -52,13 +51,20 @@ class Unanswered(Exception):
 
 
 async def _ask(context: Context, request: Request, kind: type[ResultT]) -> ResultT:
-    if not is_modern(context):
-        related = ServerMessageMetadata(related_request_id=context.request_id)
-        return await context.session.send_request(request, kind, metadata=related)
-    answers: dict[str, object] = (context.params or {}).get("inputResponses") or {}
-    if _KEY not in answers:
-        raise Unanswered(request)
-    return kind.model_validate(answers[_KEY], by_name=False)
+    if is_modern(context):
+        answers: dict[str, object] = (context.params or {}).get("inputResponses") or {}
+        if _KEY not in answers:
+            raise Unanswered(request)
+        return _fitted(answers[_KEY], kind)
+    said = request.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return _fitted(await ask(context, request.method, said.get("params")), kind)
+
+
+def _fitted(answer: object, kind: type[ResultT]) -> ResultT:
+    try:
+        return kind.model_validate(answer, by_name=False)
+    except ValidationError as error:
+        raise Failed(f"the client's answer is none: {error.error_count()} part(s) of it do not fit") from None
 
 
 async def fetch_roots(context: Context) -> list[Root]:
@@ -68,7 +74,7 @@ async def fetch_roots(context: Context) -> list[Root]:
 
 async def fetch_roots_unasked(context: Context) -> None:
     """Ask for the client's roots, outside of any request."""
-    await _keep(context, await context.session.send_request(ListRootsRequest(), ListRootsResult))
+    await _keep(context, _fitted(await ask(context, "roots/list", unasked=True), ListRootsResult))
 
 
 async def _keep(context: Context, answer: ListRootsResult) -> list[Root]:

@@ -9,9 +9,9 @@ import anyio
 from mcp import MCPError
 from mcp.server.context import CallNext, HandlerResult
 from mcp_types import NotificationParams
-from pydantic import ValidationError
 
 from .asking import fetch_roots_unasked
+from .plain import Failed
 from .session import Context, is_modern, session_of
 from .tools import depending
 
@@ -51,5 +51,5 @@ async def roots_changed(context: Context, _params: NotificationParams | None) ->
         return
     try:
         await fetch_roots_unasked(context)
-    except (MCPError, ValidationError):
+    except (MCPError, Failed):
         return

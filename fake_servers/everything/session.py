@@ -6,9 +6,10 @@ Pinned by `tests/fakes/test_everything.py`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
 from typing import cast, get_args
 
@@ -20,9 +21,15 @@ from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp_types import LoggingLevel, Root
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from .resources import Made
+from pytest_mcpsym.symmetric.sdk import channel_of, standalone_of
 
-__all__ = ["LEVELS", "Context", "Run", "Session", "is_modern", "log", "running", "session_of"]
+from .resources import Made
+from .tasks import Tasks
+
+__all__ = ["LEVELS", "PATIENCE", "Context", "Run", "Session", "ask", "is_modern", "log", "running", "session_of"]
+
+PATIENCE = 60.0
+"""Seconds that the client has for an answer, as in the reference."""
 
 LEVELS: tuple[LoggingLevel, ...] = get_args(LoggingLevel)
 """The levels, from the least severe up."""
@@ -39,6 +46,8 @@ class Session:
     refused: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     logging: anyio.CancelScope | None = None
     updating: anyio.CancelScope | None = None
+    ids: Iterator[int] = field(default_factory=count)
+    tasks: Tasks = field(default_factory=Tasks)
     begun: anyio.Event = field(default_factory=anyio.Event)
 
 
@@ -72,6 +81,31 @@ def session_of(context: Context) -> Session:
     headers = cast("Mapping[str, str]", getattr(context.request, "headers", {}))
     key = headers.get("mcp-session-id")
     return context.lifespan_context.sessions.setdefault(key, Session())
+
+
+async def ask(
+    context: Context,
+    method: str,
+    params: Mapping[str, object] | None = None,
+    *,
+    unasked: bool = False,
+    number: int | None = None,
+) -> dict[str, object]:
+    """Send a request to the client and return the result as it came. The ids count from 0, as the reference's.
+
+    Args:
+        context: What the request belongs to.
+        method: Its method.
+        params: Its parameters.
+        unasked: It belongs to no request of the client.
+        number: Its id, if that was taken before.
+
+    Raises:
+        MCPError: The client answered with an error, or did not answer in time.
+    """
+    chosen = next(session_of(context).ids) if number is None else number
+    channel = standalone_of(context.session) if unasked else channel_of(context.session)
+    return await channel.send_raw_request(method, params, {"request_id": chosen, "timeout": PATIENCE})
 
 
 async def log(context: Context, level: LoggingLevel, data: str, logger: str | None = None) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
-from mcp_types import ClientCapabilities, Tool, ToolAnnotations, ToolExecution
+from mcp_types import ClientCapabilities, ClientTasksRequestsCapability, Tool, ToolAnnotations, ToolExecution
 
 from .arguments import Schema, choice, flag, number, shape, text
 
-__all__ = ["README", "TOOLS", "Listed", "depending", "offered"]
+__all__ = ["README", "TASK_TOOLS", "TOOLS", "Listed", "depending", "offered"]
 
 README = "https://raw.githubusercontent.com/modelcontextprotocol/servers/refs/heads/main/README.md"
 """The reference compresses what is there if a call says nothing else; this server has a document of its own in its place."""
@@ -32,7 +33,8 @@ class Listed:
     is_read_only: bool = True
     is_idempotent: bool = True
     is_open: bool = False
-    needs: Needs = lambda _: True
+    needs: Needs | None = None
+    task_support: Literal["forbidden", "required"] = "forbidden"
 
     def tool(self) -> Tool:
         """Return the row as the protocol has it."""
@@ -48,7 +50,7 @@ class Listed:
                 idempotent_hint=self.is_idempotent,
                 open_world_hint=self.is_open,
             ),
-            execution=ToolExecution(task_support="forbidden"),
+            execution=ToolExecution(task_support=self.task_support),
         )
 
 
@@ -198,17 +200,65 @@ _ROWS = (
         is_open=True,
         needs=lambda can: can.sampling is not None,
     ),
+    Listed(
+        "simulate-research-query",
+        "Simulate Research Query",
+        "Pretend to look into something, as a task in stages, which may ask what was meant.",
+        shape(
+            {
+                "topic": text("What to look into"),
+                "ambiguous": flag("Whether the topic may mean several things, so that the client is asked", default=False),
+            },
+            "topic",
+        ),
+        is_read_only=False,
+        is_idempotent=False,
+        needs=lambda _: True,
+        task_support="required",
+    ),
+    Listed(
+        "trigger-sampling-request-async",
+        "Trigger Async Sampling Request Tool",
+        "Ask the client's model something, as a task of the client.",
+        shape({"prompt": text("What to ask"), "maxTokens": number("Most tokens of the answer", default=100)}, "prompt"),
+        is_read_only=False,
+        is_idempotent=False,
+        is_open=True,
+        needs=lambda can: can.sampling is not None and _does_as_task(can).sampling is not None,
+    ),
+    Listed(
+        "trigger-elicitation-request-async",
+        "Trigger Async Elicitation Request Tool",
+        "Ask the user to fill in a form, as a task of the client.",
+        is_read_only=False,
+        is_idempotent=False,
+        needs=lambda can: can.elicitation is not None and _does_as_task(can).elicitation is not None,
+    ),
 )
 
 TOOLS = {row.name: row for row in _ROWS}
 """Each tool by its name, in the order of the listing."""
 
 
+TASK_TOOLS = frozenset(name for name in TOOLS if name == "simulate-research-query" or name.endswith("-async"))
+"""Those that need tasks, which only the handshake era has."""
+
+
 def depending(can: ClientCapabilities | None) -> list[str]:
-    """Return the tools that a client is offered because of what it can do."""
-    return [name for name in offered(can) if name not in offered(None)]
+    """Return the tools that a client is offered once it is known what it can do."""
+    return [name for name, row in offered(can).items() if row.needs is not None]
 
 
-def offered(can: ClientCapabilities | None) -> dict[str, Listed]:
+def offered(can: ClientCapabilities | None, *, modern: bool = False) -> dict[str, Listed]:
     """Return the tools that a client with these capabilities is offered."""
-    return {name: row for name, row in TOOLS.items() if row.needs(can or ClientCapabilities())}
+    known = can or ClientCapabilities()
+    return {
+        name: row
+        for name, row in TOOLS.items()
+        if (row.needs is None or row.needs(known)) and not (modern and name in TASK_TOOLS)
+    }
+
+
+def _does_as_task(can: ClientCapabilities) -> ClientTasksRequestsCapability:
+    nothing = ClientTasksRequestsCapability()
+    return nothing if can.tasks is None else can.tasks.requests or nothing

@@ -15,12 +15,21 @@ from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.session import ServerSession
 from mcp.shared._otel import inject_trace_context
-from mcp.shared.dispatcher import DispatchContext
+from mcp.shared.dispatcher import DispatchContext, Outbound
 from mcp_types import INTERNAL_ERROR, ErrorData, RequestId, RequestParamsMeta
 from mcp_types.methods import is_input_required, serialize_server_result
 from pydantic import BaseModel, ValidationError
 
-__all__ = ["channel_of", "log_levels", "low_level", "session_over", "tool_result", "trace_context", "wire_request_id"]
+__all__ = [
+    "channel_of",
+    "log_levels",
+    "low_level",
+    "session_over",
+    "standalone_of",
+    "tool_result",
+    "trace_context",
+    "wire_request_id",
+]
 
 _CORE_RESULT_TYPES = frozenset({"complete", "input_required"})
 
@@ -28,6 +37,12 @@ _CORE_RESULT_TYPES = frozenset({"complete", "input_required"})
 def channel_of(session: ServerSession) -> DispatchContext[Any]:
     """Return the channel of the request that a session belongs to; it can go once a session sends untyped requests."""
     return session._request_outbound  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - see the docstring
+
+
+def standalone_of(session: ServerSession) -> Outbound:
+    """Return the channel of what belongs to no request; it can go as `channel_of` can."""
+    connection = session._connection  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - see the docstring
+    return connection.outbound
 
 
 def session_over(channel: DispatchContext[Any], session: ServerSession, meta: RequestParamsMeta | None) -> ServerSession:

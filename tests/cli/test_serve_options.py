@@ -72,6 +72,7 @@ def test_the_options_of_a_fake_are_listed(capsys: pytest.CaptureFixture[str]) ->
     assert [each["option"] for each in json.loads(capsys.readouterr().out)] == [
         "--seed SEED",
         "--interval INTERVAL",
+        "--pace PACE",
         "--lifecycle LIFECYCLE",
         "--quirks",
     ]

@@ -12,7 +12,8 @@ from typing import cast
 
 import pytest
 
-from pytest_mcpsym.wire.match import differences, meaning, path_text
+from pytest_mcpsym.wire.match import meaning
+from tests.peers.parity import parted
 from tests.peers.provision import npm_peer
 from tests.peers.raw import conversation, handshake, request
 
@@ -27,9 +28,6 @@ CAPABILITIES: dict[str, dict[str, object]] = {
     "both-elicitations": {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}},
     "task-capable": {"tasks": {"requests": {"sampling": {"createMessage": {}}, "elicitation": {"create": {}}}}},
 }
-
-PROSE = frozenset(["description", "instructions", "text", "data", "blob", "title"])
-"""Members whose text is for people. A title is prose only where it is beside a description."""
 
 ACCEPTED = {
     "a tool that is not there": "an unknown tool is a protocol error in the specification; the reference gives a result",
@@ -150,48 +148,6 @@ def sound(capabilities: Mapping[str, object]) -> list[dict[str, object]]:
         settled = {} if context is None else {"context": {"arguments": context}}
         asked.append(("completion/complete", {"ref": ref, "argument": {"name": name, "value": value}, **settled}))
     return [*handshake(capabilities), *(request(number, *each) for number, each in enumerate(asked, 1))]
-
-
-def without_prose(message: object) -> object:
-    """Replace what is said to people by a mark of its own."""
-    if isinstance(message, list):
-        return [without_prose(item) for item in cast("list[object]", message)]
-    if not isinstance(message, dict):
-        return message
-    members = cast("dict[str, object]", message)
-    if "code" in members and "message" in members:
-        return {"code": members["code"], "message": "<prose>"}
-    if members.get("uri") in GZIPPED:
-        return members
-    return {
-        name: "<prose>" if name in PROSE - {"title"} and isinstance(value, str) else without_prose(value)
-        for name, value in members.items()
-    }
-
-
-GZIPPED = frozenset(["demo://resource/session/a.gz", "demo://resource/session/b c.gz"])
-"""Whose bytes have to be equal."""
-
-
-def without_tasks(log: list[object]) -> list[object]:
-    """Leave out what the reference says of its one tool that is a task."""
-    kept = list(log)
-    for message in cast("list[dict[str, dict[str, object]]]", log):
-        result = message.get("result", {})
-        cast("dict[str, object]", result.get("capabilities", {})).pop("tasks", None)
-        if "tools" in result:
-            tools = cast("list[dict[str, object]]", result["tools"])
-            result["tools"] = [tool for tool in tools if tool["name"] != "simulate-research-query"]
-    kept.remove({"method": "notifications/tools/list_changed", "jsonrpc": "2.0"})
-    return kept
-
-
-def parted(theirs: list[bytes], mine: list[bytes]) -> list[str]:
-    """Where two logs part, as JSON paths from the number of the message down."""
-    one, other = ([without_prose(meaning(line)) for line in log] for log in (theirs, mine))
-    if len(one) > 1:
-        one = without_tasks(one)
-    return [f"{path_text(found.path)}: {found.recorded} / {found.sent}" for found in differences(one, other)]
 
 
 @pytest.mark.parametrize("command", [MINE, QUIRKS], ids=["ours", "quirks"])
