@@ -19,6 +19,7 @@ from benchmarks.growth import growth
 from benchmarks.opening import opening
 from benchmarks.recorder import recorder
 from benchmarks.redaction import redaction
+from benchmarks.replaying import replaying
 from benchmarks.row import FULL, QUICK, Effort, Row, Skipped
 from benchmarks.startup import startup
 from benchmarks.table import as_json, table
@@ -34,6 +35,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Effort], Iterable[Row | Skipped]]]] = {
     "growth": growth,
     "redaction": redaction,
     "recorder": recorder,
+    "replay": replaying,
 }
 """Every benchmark by name, in the order of the table."""
 

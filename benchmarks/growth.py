@@ -15,6 +15,8 @@ from pytest_mcpsym.checks import run
 from pytest_mcpsym.wire.exchange import correlate
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.normalise import normalise
+from pytest_mcpsym.wire.reading import read
+from pytest_mcpsym.wire.recording import Head, LinkHead, write
 from pytest_mcpsym.wire.redact import redact
 from pytest_mcpsym.wire.render import render
 from pytest_mcpsym.wire.route import routes
@@ -27,6 +29,11 @@ LINEAR = 1.5
 TINY = 10
 """Frames in the tiny log."""
 
+FRUGAL = 1.1
+"""The same for a large recording that is written or read."""
+
+_HEAD = Head("test_it.py::test_it", tuple(LinkHead(name, "handshake", "memory") for name in ("agent", "everything")), "", "")
+
 _Stage = Callable[[WireLog], object]
 
 _STAGES: tuple[tuple[str, _Stage, Callable[[WireLog], WireLog]], ...] = (
@@ -36,6 +43,7 @@ _STAGES: tuple[tuple[str, _Stage, Callable[[WireLog], WireLog]], ...] = (
     ("redact", redact, copied),
     ("normalise", normalise, lambda log: copied(redact(log))),
     ("render", render, lambda log: copied(normalise(redact(log)))),
+    ("write", lambda log: write(log, _HEAD), lambda log: copied(redact(log))),
 )
 """Name of each stage, the stage, and how the log is prepared for it, which is not measured."""
 
@@ -43,12 +51,14 @@ _STAGES: tuple[tuple[str, _Stage, Callable[[WireLog], WireLog]], ...] = (
 def growth(effort: Effort) -> Iterator[Row]:
     """The cost of a frame in a large and in a tiny log against that in a usual one, for each stage."""
     usual = max(effort.frames // 100, TINY)
-    for name, side in (("append", _append), *((name, _reading(stage, made)) for name, stage, made in _STAGES)):
+    stages = [(name, _reading(stage, made)) for name, stage, made in _STAGES]
+    for name, side in (("append", _append), *stages, ("read", _read)):
         for size, rounds in ((TINY, effort.rounds), (effort.frames, effort.large)):
             # Both measurements of a pair take about as long, so that noise weighs the same on each.
             total = max(size, usual)
             pairs = paired(side(size, total), side(usual, total), rounds)
-            yield pairs.row("growth", f"{name}: a frame in {size:,}", f"a frame in {usual:,}", "none", LINEAR)
+            goal = FRUGAL if name in ("write", "read") and size > usual else LINEAR
+            yield pairs.row("growth", f"{name}: a frame in {size:,}", f"a frame in {usual:,}", "none", goal)
 
 
 def _append(size: int, total: int) -> Side:
@@ -79,3 +89,10 @@ def _reading(stage: _Stage, made: Callable[[WireLog], WireLog]) -> Callable[[int
         return measure
 
     return sized
+
+
+def _read(size: int, total: int) -> Side:
+    """Read recordings of the given size, so many that the total is reached."""
+    data = write(redact(sample(size)), _HEAD)
+    times = max(total // size, 1)
+    return lambda: spent(lambda: [read(data) and None for _ in range(times)], times * size)

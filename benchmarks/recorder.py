@@ -21,10 +21,12 @@ from urllib.parse import urlsplit
 from benchmarks.paired import paired
 from benchmarks.row import Effort, Row
 
-__all__ = ["recorder"]
+__all__ = ["SERVE", "listening", "recorder"]
 
 _MCPSYM: Final = (sys.executable, "-m", "pytest_mcpsym")
-_SERVE: Final = (*_MCPSYM, "serve", "everything")
+SERVE: Final = (*_MCPSYM, "serve", "everything")
+"""The command that serves the fake."""
+
 _VERSION: Final = "2025-11-25"
 _INITIALIZE: Final = {
     "jsonrpc": "2.0",
@@ -47,12 +49,12 @@ def recorder(effort: Effort) -> Iterator[Row]:
     """A call through `mcpsym record` against the same call without it."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        record = (*_MCPSYM, "record", str(folder / "stdio.jsonl"), "--", *_SERVE)
-        recorded, direct = (stack.enter_context(_stdio(command)) for command in (record, _SERVE))
+        record = (*_MCPSYM, "record", str(folder / "stdio.jsonl"), "--", *SERVE)
+        recorded, direct = (stack.enter_context(_stdio(command)) for command in (record, SERVE))
         pairs = paired(_side(recorded, effort), _side(direct, effort), effort.rounds)
         yield pairs.row("recorder", "tools/call through mcpsym record, stdio", "the same server directly", "none")
-        url = stack.enter_context(_listening((*_SERVE, "--http", "0")))
-        own = stack.enter_context(_listening((*_MCPSYM, "record", str(folder / "http.jsonl"), "--http", url)))
+        url = stack.enter_context(listening((*SERVE, "--http", "0")))
+        own = stack.enter_context(listening((*_MCPSYM, "record", str(folder / "http.jsonl"), "--http", url)))
         recorded, direct = (stack.enter_context(_http(each)) for each in (own, url))
         pairs = paired(_side(recorded, effort), _side(direct, effort), effort.rounds)
         yield pairs.row("recorder", "tools/call through mcpsym record, HTTP", "the same server directly", "none")
@@ -89,7 +91,8 @@ def _stdio(command: tuple[str, ...]) -> Generator[_Call]:
 
 
 @contextmanager
-def _listening(command: tuple[str, ...]) -> Generator[str]:
+def listening(command: tuple[str, ...]) -> Generator[str]:
+    """Run a server or recorder over HTTP and yield its URL, which it says first."""
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None

@@ -87,7 +87,7 @@ class PlayedChannel:
             self._carriers[message.id] = self._unanswered[message.id] = frame.envelope.exchange
         if frame.envelope is not None and message.method == "notifications/initialized" and not self._played.modern:
             self._own_stream()
-        outcome = self._played.playback.receive(data)
+        outcome = self._played.playback.receive(data, message)
         self.heard(data, headers, outcome)
         self.say(outcome.replies)
         if outcome.miss is not None:

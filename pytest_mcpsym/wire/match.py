@@ -22,12 +22,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Final, NoReturn, cast
 
 from pytest_mcpsym.wire.extension import BUDGET_KEY, CAUSE_KEY, TRACE_KEYS, USAGE_KEY
-from pytest_mcpsym.wire.frame import parse
+from pytest_mcpsym.wire.frame import Message, parse
+from pytest_mcpsym.wire.pretty import pretty
 from pytest_mcpsym.wire.sensitive import PLACEHOLDER
-from pytest_mcpsym.wire.splice import Path, pretty
+from pytest_mcpsym.wire.splice import Path
 
 __all__ = [
     "Asked",
@@ -122,13 +124,13 @@ class Difference:
     sent: str | None
 
 
-def asked(data: bytes) -> Asked:
-    """Return what a request or notification means.
+def asked(data: bytes, message: Message | None = None) -> Asked:
+    """Return what a request or notification means; `message` is what the data holds, where it was parsed before.
 
     Raises:
         ValueError: The data is neither; the message says why.
     """
-    message = parse(data)
+    message = message or parse(data)
     if message.kind not in ("request", "notification"):
         raise ValueError(message.reason or f"a request or a notification was expected, this is {message.kind}")
     method = str(message.method)
@@ -181,8 +183,7 @@ def meaning(data: bytes) -> object:
         ValueError: The data is no JSON, or nested too deeply to parse.
     """
     try:
-        text = data.decode("utf-8")
-        return cast("object", json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_refuse_constant))
+        return cast("object", _DECODER.decode(data.decode("utf-8")))
     except RecursionError:
         raise ValueError("nested too deeply to parse") from None
 
@@ -209,6 +210,10 @@ def _number(text: str) -> Number:
     return Number(f"{sign}{significant}e{power}", text)
 
 
+_DECODER: Final = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_refuse_constant)
+"""`json.loads` would make one anew for each message."""
+
+
 def _spelled(value: object, *, canonical: bool) -> str:
     """Write a value as JSON; where canonical, equal values become equal texts."""
     parts: list[str] = []
@@ -216,26 +221,30 @@ def _spelled(value: object, *, canonical: bool) -> str:
     stack: list[object] = [value]
     while stack:
         top = stack.pop()
-        match top:
-            case tuple():
-                parts.append(str(cast("tuple[object, ...]", top)[0]))
-            case dict():
-                members = cast("dict[str, object]", top)
-                stack.append(("}",))
-                names = sorted(members) if canonical else list(members)
-                for index in range(len(names) - 1, -1, -1):
-                    stack += [members[names[index]], (f"{',' if index else ''}{json.dumps(names[index])}:",)]
-                parts.append("{")
-            case list():
-                elements = cast("list[object]", top)
-                stack.append(("]",))
-                for index in range(len(elements) - 1, -1, -1):
-                    stack += [elements[index], ("," if index else "",)]
-                parts.append("[")
-            case Number():
-                parts.append(top.value if canonical else top.text)
-            case _:
-                parts.append(json.dumps(top))
+        if isinstance(top, tuple):
+            parts.append(str(cast("tuple[object, ...]", top)[0]))
+        elif isinstance(top, str):
+            parts.append(_quoted(top))
+        elif isinstance(top, Number):
+            parts.append(top.value if canonical else top.text)
+        elif isinstance(top, dict):
+            members = cast("dict[str, object]", top)
+            stack.append(("}",))
+            names = sorted(members, reverse=True) if canonical else list(members)[::-1]
+            for name in names:
+                stack += (members[name], (f"{_quoted(name)}:",), (",",))
+            if names:
+                stack.pop()
+            parts.append("{")
+        elif isinstance(top, list):
+            stack.append(("]",))
+            for element in reversed(cast("list[object]", top)):
+                stack += (element, (",",))
+            if top:
+                stack.pop()
+            parts.append("[")
+        else:
+            parts.append(json.dumps(top))
     return "".join(parts)
 
 

@@ -121,9 +121,9 @@ class Playback:
         """Open the link, and return what the server sends before the client says anything. To be called once, first."""
         return self._begin(_Run(self._scripts.scripts[0]))
 
-    def receive(self, data: bytes) -> Outcome:
-        """Take a frame of the client."""
-        message = parse(data)
+    def receive(self, data: bytes, message: Message | None = None) -> Outcome:
+        """Take a frame of the client; `message` is what it holds, where it was parsed before."""
+        message = message or parse(data)
         match message.kind:
             case "request":
                 return self._request(data, message)
@@ -155,9 +155,11 @@ class Playback:
     # --- requests
 
     def _request(self, data: bytes, message: Message) -> Outcome:
-        ident = find(data, ("id",)) or b"null"
+        # Almost always the id stands there as its text says.
+        ident = str(message.id).encode() if str(message.id).encode() in data else find(data, ("id",)) or b"null"
+        safe = self._redact(data)
         try:
-            sent = asked(self._redact(data))
+            sent = asked(safe, message if safe is data else None)
         except ValueError:  # nested just too deeply to be compared
             return Outcome(miss=self._missed("unknown", str(message.method), "", None, ()), failed=(ident,))
         script, reason = self._choose(sent)
@@ -166,7 +168,8 @@ class Playback:
                 for one, other in zip(script.asked.placeholders, sent.placeholders, strict=True):
                     self._secrets.take(one, other)
             self._pending["request", sent.key].remove(script)
-            run = _Run(script, ident, find(data, ("params", "_meta", "progressToken")))
+            token = find(data, ("params", "_meta", "progressToken")) if message.meta.get("progressToken") is not None else None
+            run = _Run(script, ident, token)
             self._by_id[str(message.id)] = run
             return Outcome(self._begin(run))
         if sent.method == "ping":

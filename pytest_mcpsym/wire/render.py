@@ -13,8 +13,9 @@ from typing import Final, Literal, cast
 
 from pytest_mcpsym.wire.frame import Direction, Envelope, Frame, Message, id_text
 from pytest_mcpsym.wire.log import Cause, Note, WireLog
+from pytest_mcpsym.wire.pretty import pretty
 from pytest_mcpsym.wire.route import UNKNOWN
-from pytest_mcpsym.wire.splice import find, pretty, splice
+from pytest_mcpsym.wire.splice import find, splice
 from pytest_mcpsym.wire.tokens import require_json, tokens
 from pytest_mcpsym.wire.upstream import UpstreamCall, body_of, callers_of, upstream_calls
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from pytest_mcpsym.wire.tokens import TokenKind, require_json, tokens
+from pytest_mcpsym.wire.tokens import require_json
 
-__all__ = ["Path", "SpliceError", "elements", "find", "pretty", "splice"]
+__all__ = ["Path", "SpliceError", "elements", "find", "splice"]
 
 Path = tuple[str | int, ...]
 """Where a value is: member names and array indexes, from the outside in; `()` is the whole document."""
@@ -44,6 +44,10 @@ def find(data: bytes, path: Path) -> bytes | None:
     Raises:
         SpliceError: The data is no JSON.
     """
+    _require_json(data)
+    if len(path) <= _SHORT:
+        found = _locate(data, path)
+        return None if found is None else data[found.start : found.end]
     levels, start, end = _walk(data, _tree([(path, b"")]))
     by_start = {level.start: level for level in levels}
     for _ in path:
@@ -94,6 +98,12 @@ def splice(data: bytes, edits: Mapping[Path, bytes | None]) -> bytes:
         >>> splice(b'{"id": 1, "n": -0}', {("id",): b'"s-1"', ("extra",): b"[]"})
         b'{"id": "s-1", "n": -0,"extra":[]}'
     """
+    _require_json(data)
+    if len(edits) == 1:
+        ((path, text),) = edits.items()
+        found = None if text is None or len(path) > _SHORT else _locate(data, path)
+        if text is not None and found is not None and found.alone:
+            return data[: found.start] + text + data[found.end :]
     tree = _tree(edits.items())
     levels, start, end = _walk(data, tree)
     if tree.leaf:
@@ -189,16 +199,73 @@ _STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _SPACE: Final = re.compile(rb"[ \t\n\r]*+")
 _KEY: Final = re.compile(rb"[ \t\n\r]*+(" + _STRING + rb")[ \t\n\r]*+:[ \t\n\r]*+")
 _SCALAR: Final = re.compile(_STRING + rb"|[-+.0-9a-zA-Z]++")
+_AFTER: Final = re.compile(rb"[ \t\n\r]*+,?[ \t\n\r]*+")
 _NEXT: Final = re.compile(rb"[ \t\n\r]*+([,\]}])")
 _BRACKET: Final = re.compile(rb'[^"\[\]{}]*+(?:' + _STRING + rb'[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL)
 
 
-def _walk(data: bytes, tree: _Node) -> tuple[list[_Level], int, int]:
-    """Return the containers that paths enter, in the order they open, and where the document's value starts and ends."""
+def _require_json(data: bytes) -> None:
     try:
         require_json(data)
     except ValueError as error:
         raise SpliceError((), f"the data is no JSON: {error}") from None
+
+
+_SHORT: Final = 8
+"""Keys of a path up to which a value is located level by level, which reads what is inside again for each of them."""
+
+
+class _Place(NamedTuple):
+    """Where a value is, and whether no other stands at the same path."""
+
+    start: int
+    end: int
+    alone: bool
+
+
+def _locate(data: bytes, path: Path) -> _Place | None:
+    """Find the one value that counts for parsers: of duplicate keys the last."""
+    for step in path:
+        if isinstance(step, str) and step.encode("utf-8", "surrogatepass") not in data and b"\\" not in data:
+            return None
+    start = _end(_SPACE, data, 0)
+    place = _Place(start, len(data.rstrip(b" \t\r\n")), alone=True)
+    for step in path:
+        found = _child(data, place.start, step)
+        if found is None:
+            return None
+        place = found._replace(alone=place.alone and found.alone)
+    return place
+
+
+def _child(data: bytes, start: int, step: str | int) -> _Place | None:
+    """Find a member or element of the value that starts there."""
+    if data[start] != (0x7B if isinstance(step, str) else 0x5B):
+        return None
+    wanted = step.encode("utf-8", "surrogatepass") if isinstance(step, str) else step
+    found: _Place | None = None
+    position, index = _end(_SPACE, data, start + 1), 0
+    while data[position] not in b"]}":
+        name: bytes | int = index
+        if isinstance(step, str):
+            key = _KEY.match(data, position)
+            assert key is not None, "the text was found to be JSON"
+            name, position = _name(key), key.end()
+        end = _skip(data, position)
+        if name == wanted:
+            found = _Place(position, end, alone=found is None)
+        position = _end(_AFTER, data, end)
+        index += 1
+    return found
+
+
+def _name(key: re.Match[bytes]) -> bytes:
+    name = key[1][1:-1]
+    return str(json.loads(key[1])).encode("utf-8", "surrogatepass") if b"\\" in name else name
+
+
+def _walk(data: bytes, tree: _Node) -> tuple[list[_Level], int, int]:
+    """Return the containers that paths enter, in the order they open, and where the document's value starts and ends."""
     start = _end(_SPACE, data, 0)
     levels: list[_Level] = []
     if tree.leaf or data[start] not in b"{[":
@@ -248,10 +315,7 @@ def _enter_member(data: bytes, level: _Level, position: int) -> tuple[int, int, 
     found = _KEY.match(data, position)
     if found is None or len(level.commas) < len(level.members):
         return None
-    name = found[1][1:-1]
-    if b"\\" in name:
-        name = str(json.loads(found[1])).encode("utf-8", "surrogatepass")
-    return found.start(1), found.end(), level.node.children.get(name)
+    return found.start(1), found.end(), level.node.children.get(_name(found))
 
 
 def _skip(data: bytes, start: int) -> int:
@@ -343,100 +407,3 @@ def _apply(data: bytes, changes: list[_Change]) -> bytes:
         position = change.end
     pieces.append(data[position:])
     return b"".join(pieces)
-
-
-# --- for people
-
-
-_DEEPEST: Final = 40
-"""Containers below this depth stay on one line: indentation would grow with the square of the depth."""
-
-_Parts = list[tuple[TokenKind, str]]
-"""The tokens of a text, spelled as they will be written."""
-
-
-def pretty(data: bytes, indent: str = "  ", width: int = 100) -> str:
-    r"""Return JSON text on several lines, as a person would write it.
-
-    Spelling of numbers, order of keys and duplicate keys stay; objects and arrays that fit the width stay on one line. Escapes of
-    printable characters are decoded, all other characters are escaped. The result parses back to the same value. Data that is no
-    JSON becomes one line of text: `not JSON: 'garbage\x00'`, or `not JSON: b'\xff'` where it is not even UTF-8.
-
-    Args:
-        data: JSON in UTF-8.
-        indent: What one level is indented by.
-        width: Characters per line that short containers may use.
-    """
-    try:
-        text = data.decode("utf-8")
-        parts: _Parts = [(token.kind, _readable(text[token.start : token.end])) for token in tokens(text)]
-    except UnicodeDecodeError:
-        return f"not JSON: {data!r}"
-    except ValueError:
-        return f"not JSON: {data.decode('utf-8')!r}"
-    return _layout(parts, indent, width)
-
-
-def _layout(parts: _Parts, indent: str, width: int) -> str:
-    closes = _closings(parts)
-    lines: list[str] = []
-    line, depth, index = "", 0, 0
-    while index < len(parts):
-        kind, text = parts[index]
-        close = closes.get(index)
-        if close is not None:
-            end, size = close
-            room = width - len(line) - 1
-            if size <= room or depth >= _DEEPEST or end == index + 1:
-                line += _one_line(parts, index, end)
-                index = end
-            else:
-                lines.append(line + text)
-                depth += 1
-                line = indent * depth
-        elif kind in ("}", "]"):
-            lines.append(line)
-            depth -= 1
-            line = indent * depth + text
-        elif kind == ",":
-            lines.append(line + ",")
-            line = indent * depth
-        else:
-            line += text + (" " if kind == ":" else "")
-        index += 1
-    return "\n".join([*lines, line])
-
-
-def _closings(parts: _Parts) -> dict[int, tuple[int, int]]:
-    """Map each opening bracket to its closing one, and to the characters that all between them takes on one line."""
-    found: dict[int, tuple[int, int]] = {}
-    stack: list[tuple[int, int]] = []
-    size = 0
-    for index, (kind, text) in enumerate(parts):
-        if kind in ("{", "["):
-            stack.append((index, size))
-        size += len(text) + (kind in (",", ":"))
-        if kind in ("}", "]"):
-            start, before = stack.pop()
-            found[start] = (index, size - before)
-    return found
-
-
-def _one_line(parts: _Parts, start: int, end: int) -> str:
-    return "".join(text + " " if kind in (",", ":") else text for kind, text in parts[start : end + 1])
-
-
-_SHORT_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-
-
-def _readable(token: str) -> str:
-    """Spell a string token with as few escapes as can be read without doubt; other tokens stay."""
-    if not token.startswith('"') or ("\\" not in token and token.isprintable()):
-        return token
-    return '"' + "".join(_character(c) for c in str(json.loads(token))) + '"'
-
-
-def _character(character: str) -> str:
-    if character in _SHORT_ESCAPES:
-        return _SHORT_ESCAPES[character]
-    return character if character.isprintable() else json.dumps(character)[1:-1]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mcpsym.wire.splice import Path, SpliceError, find, pretty, splice
+from pytest_mcpsym.wire.pretty import pretty
+from pytest_mcpsym.wire.splice import Path, SpliceError, find, splice
 from pytest_mcpsym.wire.tokens import tokens
 
 FRAME = b'{"jsonrpc": "2.0", "id": 1, "params": {"name": "a__echo", "n": [-0, 1e2, 0.10], "_meta": {"x": 1}}}'
