@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final, cast
 
 import anyio
@@ -87,10 +88,10 @@ async def _entries(link: Link, method: str, timeout: float, on_sent: OnSent | No
     seen: dict[str, Frame] = {}
     for frame, page in listed:
         for entry in page:
-            name: object = json.loads(find(entry, (kind.key,)) or b"null")
-            if not isinstance(name, str):
+            renamed = _renamed(entry, kind, link.name)
+            if renamed is None:
                 raise LinkError(link.name, "failed", f"frame {frame.seq} lists a {kind.noun} without a {kind.key}")
-            routed = kind.routed(link.name, name)
+            name, routed, text = renamed
             if name in seen:
                 raise LinkError(
                     link.name,
@@ -101,8 +102,18 @@ async def _entries(link: Link, method: str, timeout: float, on_sent: OnSent | No
             seen[name] = frame
             if method == "tools/list" and not link.mirrored.learn(entry):
                 continue
-            found.append((routed, splice(entry, {(kind.key,): dumps(routed)})))
+            found.append((routed, text))
     return found
+
+
+@lru_cache(maxsize=4096)  # every route lists anew, and gets what the last one got
+def _renamed(entry: bytes, kind: Kind, link: str) -> tuple[str, str, bytes] | None:
+    """Return an entry's own name, its routed name, and the entry under it; `None` if it has no name."""
+    name: object = json.loads(find(entry, (kind.key,)) or b"null")
+    if not isinstance(name, str):
+        return None
+    routed = kind.routed(link, name)
+    return name, routed, splice(entry, {(kind.key,): dumps(routed)})
 
 
 async def entries_of(

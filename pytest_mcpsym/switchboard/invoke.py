@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Final
 
 import anyio
@@ -125,7 +126,7 @@ class _Limit:
 
 async def pages(
     link: Link, method: str, key: str, *, timeout: float, on_sent: OnSent | None = None
-) -> list[tuple[Frame, list[bytes]]]:
+) -> list[tuple[Frame, tuple[bytes, ...]]]:
     """Return all pages of a list: for each its frame, and the bytes of its entries.
 
     Args:
@@ -140,19 +141,25 @@ async def pages(
         AnswerTimeout: A page did not come in time.
         LinkError: The link is dead or died.
     """
-    found: list[tuple[Frame, list[bytes]]] = []
+    found: list[tuple[Frame, tuple[bytes, ...]]] = []
     params = b"{}"
     limit = _Limit(link, method, timeout)
     for _ in range(MAX_PAGES):
         with limit.told():
             answer = await link.request(method, params, timeout=limit.left, on_sent=on_sent)
         body = answer.result()
-        found.append((answer.frame, elements(body, (key,))))
-        cursor = find(body, ("nextCursor",))
+        entries, cursor = _page(body, key)
+        found.append((answer.frame, entries))
         if cursor is None or cursor == b"null":
             return found
         params = b'{"cursor":' + cursor + b"}"
     raise MCPError(INVALID_REQUEST, f"{link.name} answered {method} with more than {MAX_PAGES} pages")
+
+
+@lru_cache(maxsize=256)  # every route lists anew, and gets what the last one got
+def _page(body: bytes, key: str) -> tuple[tuple[bytes, ...], bytes | None]:
+    """Return the entries of a page and the cursor of the next."""
+    return tuple(elements(body, (key,))), find(body, ("nextCursor",))
 
 
 async def _ask(link: Link, host: Host, answer: Answer) -> dict[str, object]:

@@ -15,12 +15,12 @@ from mcp.server.mcpserver import Context, MCPServer
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from fake_servers import agent, code_mode, everything
+from fake_servers import agent, everything
 from pytest_mcpsym import link
 from pytest_mcpsym.errors import LinkError
 from pytest_mcpsym.plugin import Switchboard
 from pytest_mcpsym.switchboard.board import AsyncBoard
-from pytest_mcpsym.switchboard.target import Era, LinkSpec, Transport
+from pytest_mcpsym.switchboard.target import Era, Transport
 from pytest_mcpsym.symmetric import Extension, peer
 from tests.switchboard.servers import ScriptedServer, Wire, demo, text, until
 
@@ -66,25 +66,6 @@ def hub(sym: Extension | None = None) -> MCPServer:
         return "done"
 
     return server
-
-
-@pytest.mark.parametrize("eras", ERAS, ids="-".join)
-@pytest.mark.parametrize("transport", ["memory", "http"])
-async def test_a_chain_of_two_hops_is_one_route_whatever_era_each_link_speaks(
-    switchboard: Switchboard, transport: Transport, eras: tuple[Era, Era, Era]
-) -> None:
-    def over(server: object, era: Era) -> LinkSpec:
-        return link(server, transport=transport, era=era)
-
-    async with switchboard(
-        agent=over(agent(), eras[0]), code=over(code_mode(), eras[1]), everything=over(everything(), eras[2])
-    ) as board:
-        assert text(await board.call("agent__run", task=TASK)) == "Echo: hello"
-    assert board.routes == "host > agent > code > everything"
-    evidence = {"handshake": "meta", "modern": "continuation"}
-    assert [hop.evidence for hop in board.routes.walk()] == ["routed", evidence[eras[0]], evidence[eras[1]]]
-    recorded = {"handshake": "routed", "modern": "continuation"}
-    assert {cause.evidence for cause in board.log.causes} == {recorded[era] for era in eras[:2]}
 
 
 @pytest.mark.parametrize("transport", ["memory", "http", "stdio", "sockets"])
