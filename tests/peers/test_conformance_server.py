@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.peers.listening import MCPSYM, listening
 from tests.peers.suite import RUNS, Checks, Run, reference, run_server_suite, short_of
-
-COMMAND = [sys.executable, "-m", "pytest_mcpsym"]
-
-
-@contextmanager
-def listening(*arguments: str) -> Generator[str]:
-    """Run a command of ours that serves over HTTP; yields its URL."""
-    with subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            yield process.stderr.readline().split()[-1]
-        finally:
-            process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +40,7 @@ def test_every_scenario_passes_through_the_recorder_too(run: Run, served: str, t
     with listening("record", str(tmp_path / "talk.jsonl"), "--http", served) as url:
         all_pass(run, url)
 
-    shown = subprocess.run([*COMMAND, "show", str(tmp_path / "talk.jsonl")], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run([*MCPSYM, "show", str(tmp_path / "talk.jsonl")], capture_output=True, text=True, check=True).stdout
     assert shown.startswith("# mcpsym transcript")
     assert '"name": "test_simple_text"' in shown
 
