@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_mcpsym.checks import Registry
+    from pytest_mcpsym.wire.drift import Ignored
 
 __all__ = [
     "add_options",
@@ -24,6 +25,7 @@ __all__ = [
     "era_of",
     "expected_by_ini",
     "fail_on",
+    "ignored_by_verify",
     "limit",
     "mode",
     "redaction",
@@ -94,6 +96,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="The server that `pytest --pyargs pytest_mcpsym.conformance.symmetric` judges, started on stdio.",
     )
     parser.addini("mcp_mode", "what becomes of recorded(...) links: replay, record, rerecord, verify or live", default="replay")
+    parser.addini(
+        "mcp_verify_ignore",
+        "what is no difference of a server that is verified, one a line: [LINK:] [WHAT] PATH, with *",
+        "linelist",
+    )
     parser.addini("mcp_redact_headers", "more HTTP headers that hold secrets", "args")
     parser.addini("mcp_redact_fields", "more names of JSON members and query parameters that hold secrets", "args")
     parser.addini("mcp_era", "protocol era of links that name none: handshake, modern or both", default="handshake")
@@ -120,6 +127,7 @@ def check_ini(config: pytest.Config) -> None:
         seconds(config, name)
     for name in LIMITS:
         limit(config, (), name)
+    ignored_by_verify(config)
     for pattern in expected_by_ini(config):
         wrong = check_pattern(pattern)
         if wrong:
@@ -263,6 +271,23 @@ def limit(config: pytest.Config, markers: Iterable[pytest.Mark], name: str) -> i
 def expected_by_ini(config: pytest.Config) -> list[str]:
     """Return the patterns of ini `mcp_expect`."""
     return cast("list[str]", config.getini("mcp_expect"))
+
+
+def ignored_by_verify(config: pytest.Config) -> list[Ignored]:
+    """Return what ini `mcp_verify_ignore` says.
+
+    Raises:
+        pytest.UsageError: A line says nothing.
+    """
+    lines = cast("list[str]", config.getini("mcp_verify_ignore"))
+    if not lines:
+        return []
+    from pytest_mcpsym.wire.drift import Ignored
+
+    try:
+        return [Ignored.of(line) for line in lines]
+    except ValueError as error:
+        raise pytest.UsageError(f"ini mcp_verify_ignore: {error}") from None
 
 
 def fail_on(config: pytest.Config) -> str:

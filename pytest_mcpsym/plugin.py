@@ -163,6 +163,7 @@ def _tapes(item: pytest.Item) -> Tapes:
         test=test_id(item),
         root=item.config.rootpath,
         again=f"pytest --mcp-rerecord -k {getattr(item, 'originalname', None) or item.name.partition('[')[0]}",
+        ignored=options.ignored_by_verify(item.config),
     )
 
 

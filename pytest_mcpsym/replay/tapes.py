@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from pytest_mcpsym.replay.played import Played
 from pytest_mcpsym.replay.verified import Verified
 from pytest_mcpsym.switchboard.target import Era, LinkSpec, link
 from pytest_mcpsym.switchboard.views import Views
-from pytest_mcpsym.wire.drift import DriftReport
+from pytest_mcpsym.wire.drift import DriftReport, Ignored
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.held import refuse_secrets
 from pytest_mcpsym.wire.miss import Miss, MissReport
@@ -87,6 +87,7 @@ class Tape:
         playback: What is played; `None` while recording.
         told: What the client told the server when it was recorded; empty while recording.
         verification: Compares the real server with what is played; `None` unless it is verified.
+        ignored: What is no difference of the two.
         misses: What was missed, each with its frame on the board's log.
     """
 
@@ -99,6 +100,7 @@ class Tape:
     playback: Playback | None = None
     told: tuple[Told, ...] = ()
     verification: Verification | None = None
+    ignored: Sequence[Ignored] = ()
     board: Views | None = None
     misses: list[tuple[Miss, Frame]] = field(default_factory=list[tuple[Miss, Frame]])
 
@@ -107,7 +109,13 @@ class Tape:
         """Where the real server does not answer as recorded; nothing before its board is closed."""
         if self.verification is None or self.board is None or not self.board.closed:
             return ()
-        return self.verification.finished()
+        found: list[Drift] = []
+        for drift in self.verification.finished():
+            left: Drift | None = drift
+            for each in self.ignored:
+                left = None if left is None else each.left(self.link, left)
+            found += [] if left is None else [left]
+        return tuple(found)
 
     def content(self) -> bytes:
         """Return the file for what the link's log holds, redacted.
@@ -133,9 +141,20 @@ class Tapes:
         test: Id of the test, the same on every event loop.
         root: What shown paths start from.
         again: The command that records this test anew.
+        ignored: What is no difference of a server that is verified.
     """
 
-    def __init__(self, mode: Mode, folder: Path, stem: Callable[[str], str], *, test: str, root: Path, again: str) -> None:
+    def __init__(
+        self,
+        mode: Mode,
+        folder: Path,
+        stem: Callable[[str], str],
+        *,
+        test: str,
+        root: Path,
+        again: str,
+        ignored: Sequence[Ignored] = (),
+    ) -> None:
         self.mode = mode
         self.tapes: list[Tape] = []
         self._folder = folder
@@ -143,6 +162,7 @@ class Tapes:
         self._test = test
         self._root = root
         self._again = again
+        self._ignored = ignored
 
     def bind(
         self, link: str, recorded: Recorded, era: Era, rules: Rules, *, patience: float = 48.0
@@ -179,7 +199,7 @@ class Tapes:
             )
         spec, tape = self._play(link, recorded, era, rules, file)
         if self.mode == "verify":
-            tape.use, tape.verification = "verified", Verification(redact=Redactor(rules).data)
+            tape.use, tape.verification, tape.ignored = "verified", Verification(redact=Redactor(rules).data), self._ignored
             real = replace(recorded.target, era=era)
             spec = replace(spec, target=Verified(cast("Played", spec.target), real, tape.verification, patience, rules))
         self.tapes.append(tape)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Verified", "open_verified"]
 
+Connect = Callable[["LinkSpec", Tap], AbstractAsyncContextManager[Channel]]
+
 _GRACE: Final = 3.0
 """Seconds that a server may take for what nobody waited for, when the link is closed."""
 
@@ -67,6 +69,7 @@ class _VerifiedChannel(PlayedChannel):
         self._obituary = Obituary(tap.link, verified.live.label, verified.log, verified.rules)
         self._tasks = tasks
         self._changed = anyio.Event()
+        self._ended = anyio.Event()
         self._outbox_in, self._outbox = anyio.create_memory_object_stream[tuple[bytes, Mapping[str, str] | None]](math.inf)
 
     def heard(self, data: bytes, headers: Mapping[str, str] | None, outcome: Outcome) -> None:
@@ -88,15 +91,26 @@ class _VerifiedChannel(PlayedChannel):
                 return
             super().say((reply,))
 
-    async def speak(self, channel: Channel) -> None:
+    async def run(self, connect: Connect, live: LinkSpec, tap: Tap, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        """Keep the real link open until this channel is closed: longer than those who are cancelled because the board closes."""
+        with self._outbox, anyio.CancelScope() as scope:
+            async with connect(live, tap) as channel, anyio.create_task_group() as tasks:
+                scope.shield = True
+                tasks.start_soon(self._speak, channel)
+                tasks.start_soon(self._listen, channel)
+                task_status.started()
+                await self._ended.wait()
+                tasks.cancel_scope.cancel()
+
+    async def _speak(self, channel: Channel) -> None:
         """Send to the real server what it is told, until it is gone."""
         async for data, headers in self._outbox:
             try:
                 await channel.send(data, headers)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                return  # `listen` learns why
+                return  # `_listen` learns why
 
-    async def listen(self, channel: Channel) -> None:
+    async def _listen(self, channel: Channel) -> None:
         """Hear what the real server says, until it is gone."""
         while True:
             try:
@@ -105,18 +119,16 @@ class _VerifiedChannel(PlayedChannel):
                 self._give_up(str(self._obituary.lost()))
                 return
             if isinstance(item, Undelivered):
-                data = b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (item.id.encode(), _error(item))
-                self._verification.live(data)
+                self._verification.live(b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (item.id.encode(), _error(item)))
             else:
-                tied = item.envelope is None or parse(item.data).method == "notifications/progress"
-                self._tell(self._verification.live(item.data, ordered=tied))
+                self._tell(self._verification.live(item.data))
             self._wake()
 
     def close(self) -> None:
         """End both connections on this side."""
         super().close()
         self._outbox_in.close()
-        self._outbox.close()
+        self._ended.set()
 
     async def settled(self) -> None:
         """Wait until the real server has said as much as the recorded one."""
@@ -156,9 +168,6 @@ def _error(item: Undelivered) -> bytes:
     return json.dumps({"code": item.code, "message": item.message}).encode()
 
 
-Connect = Callable[["LinkSpec", Tap], AbstractAsyncContextManager[Channel]]
-
-
 @asynccontextmanager
 async def open_verified(verified: Verified, tap: Tap, connect: Connect) -> AsyncGenerator[Channel]:
     """Play a recorded link beside the real one.
@@ -171,12 +180,12 @@ async def open_verified(verified: Verified, tap: Tap, connect: Connect) -> Async
     Raises:
         LinkError: The real server could not be started or reached.
     """
-    async with connect(verified.live, Tap(verified.log, tap.link)) as real, anyio.create_task_group() as tasks:
+    real = Tap(verified.log, tap.link)
+    async with anyio.create_task_group() as tasks:
         channel = _VerifiedChannel(verified, tap, tasks)
-        tasks.start_soon(channel.speak, real)
-        tasks.start_soon(channel.listen, real)
-        channel.open()
         try:
+            await tasks.start(channel.run, connect, verified.live, real)
+            channel.open()
             yield channel
         finally:
             if any(note.channel == "closing" and note.link == tap.link for note in tap.log.notes):

@@ -11,17 +11,66 @@ It shows what it is given, so what it is given must be redacted. Pinned by `test
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from pytest_mcpsym.wire.match import path_text
 from pytest_mcpsym.wire.miss import places
 from pytest_mcpsym.wire.verify import Drift
 
-__all__ = ["DriftReport"]
+__all__ = ["DriftReport", "Ignored"]
 
 _LONGEST: Final = 160
 _MOST: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """What a project takes for no difference, as a line of its settings says it: `[LINK:] [WHAT] PATH`, with `*` in each of them.
+
+    WHAT is a method with its target, as the report shows it, and PATH a JSON path; `*` alone is the whole message, so that one more or
+    one less is no difference either.
+
+    Example:
+        >>> Ignored.of("weather: tools/call forecast result.content[*].text").what
+        'tools/call forecast'
+    """
+
+    link: str
+    what: str
+    path: str
+
+    @classmethod
+    def of(cls, line: str) -> Ignored:
+        """Read a line.
+
+        Raises:
+            ValueError: It is none; the message says why.
+        """
+        *words, path = line.split() or [""]
+        link = words.pop(0).removesuffix(":") if words and words[0].endswith(":") and "/" not in words[0] else "*"
+        if not re.match(r"\*|(result|error|params)\b", path):
+            raise ValueError(
+                f"{line!r} ends in no JSON path: write [LINK:] [WHAT] PATH, as in 'weather: tools/call forecast result.content[*].text', "
+                "or * for the whole message"
+            )
+        return cls(link, " ".join(words) or "*", path)
+
+    def left(self, link: str, drift: Drift) -> Drift | None:
+        """Return what is left of a drift; `None` if nothing is."""
+        label = drift.label.removeprefix("answer to ")
+        if drift.kind == "lost" or not (_fits(self.link, link) and _fits(self.what, label)):
+            return drift
+        if self.path == "*":
+            return None
+        kept = tuple(one for one in drift.differences if not _fits(self.path, path_text(one.path)))
+        return replace(drift, differences=kept) if kept or drift.kind != "differs" else None
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
 
 
 @dataclass(frozen=True, slots=True)

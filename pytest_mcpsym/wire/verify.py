@@ -9,14 +9,14 @@ say; it says what goes to the live one, and at the end where the two part. Frame
 * other notifications by what they say, in order
 
 What servers make up (`pytest_mcpsym.wire.minted`) is no difference, and the live server gets its own back. The order of frames is
-compared within a request, and between notifications where one request at most was open: between concurrent ones there is none. A
+compared where they were said during one request, alone in flight; what a server says otherwise, it says in its own time. A
 `ping` is answered and not compared. Pinned by `tests/wire/test_verify.py`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Final, Literal, cast
@@ -64,7 +64,7 @@ class Drift:
     shown: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Said:
     """A frame of one of the two servers.
 
@@ -74,9 +74,9 @@ class _Said:
         label: What it is, for people.
         shown: The rest of it, for people.
         line: Line of the recording, for a recorded one.
-        early: Whether the request that it belongs to was not answered by that server then.
-        alone: Whether the client waited for one answer at most.
+        during: The request that it belongs to, or that was the only one in flight; `None` otherwise.
         raw: The frame as it came.
+        early: Whether it is progress of a request that was not answered yet.
         partner: For a request of the server: the same one of the other server.
         answer: For a recorded request of the server: what the client answered.
     """
@@ -86,9 +86,9 @@ class _Said:
     label: str
     shown: str
     line: int | None
-    early: bool
-    alone: bool
+    during: _Call | None
     raw: bytes
+    early: bool = False
     partner: _Said | None = None
     answer: bytes | None = None
 
@@ -207,13 +207,8 @@ class Verification:
                 pass
         return ()
 
-    def live(self, data: bytes, *, ordered: bool = True) -> tuple[bytes, ...]:
-        """Take what the live server says, and return what it is sent because of it.
-
-        Args:
-            data: The frame.
-            ordered: Whether it came on the stream on which the answers of open requests come, so that it is early or late.
-        """
+    def live(self, data: bytes) -> tuple[bytes, ...]:
+        """Take what the live server says, and return what it is sent because of it."""
         message = parse(data)
         match message.kind:
             case "result" | "error":
@@ -231,7 +226,7 @@ class Verification:
                 rivals.sort(key=lambda other: other.key != said.key)
                 return self._pair(rivals[0], said) if rivals else self._settle()
             case "notification":
-                self._hear(data, self._redact(data), message, None, ordered=ordered)
+                self._hear(data, self._redact(data), message, None)
             case _:
                 shown = self._redact(data).decode("utf-8", "backslashreplace")
                 self._odd.append(Drift("added", "something that is no JSON-RPC", None, shown=shown))
@@ -274,13 +269,11 @@ class Verification:
         self._minted.learn(_part(recorded.raw, "params"), _part(live.raw, "params"), paths)
         return self._given(recorded)
 
-    def _hear(self, raw: bytes, data: bytes, message: Message, line: int | None, *, ordered: bool = True) -> None:
+    def _hear(self, raw: bytes, data: bytes, message: Message, line: int | None) -> None:
         call = self._by_token.get(token_text(message.params.get("progressToken")) or "")
         progress = message.method == "notifications/progress" and call is not None
         group = call.progress if progress and call is not None else self._told
-        said = self._said(raw, data, message, call if progress else None, line)
-        said.early = said.early or not ordered
-        group[line is None].append(said)
+        group[line is None].append(self._said(raw, data, message, call if progress else None, line))
 
     def _said(self, raw: bytes, data: bytes, message: Message, call: _Call | None, line: int | None) -> _Said:
         edits: dict[Path, bytes | None] = {path: b'"<made up>"' for path, _ in volatile(message, None) if find(data, path)}
@@ -290,11 +283,11 @@ class Verification:
             label, shown, key = what.label, what.shown, erased(what.key)
         except ValueError:  # nested just too deeply to be compared
             pass
-        calls = [one for one in self._all if not one.cancelled]
-        early = any((one.live if line is None else one.recorded) is None for one in (calls if call is None else (call,)))
+        waited = [one for one in self._all if (one.live if line is None else one.recorded) is None and not one.cancelled]
         # The client has a recorded answer no sooner than the live one is there.
-        alone = sum(one.live is None for one in calls) < 2
-        return _Said(data, key, label, shown, line, early, alone, raw)
+        alone = sum(one.live is None and not one.cancelled for one in self._all) < 2
+        during = call or (waited[0] if alone and len(waited) == 1 else None)
+        return _Said(data, key, label, shown, line, during, raw, early=call in waited)
 
     def _compare(self, call: _Call) -> None:
         """Compare two answers, and learn from them."""
@@ -363,26 +356,29 @@ class Verification:
         return tuple(self._telling(request_differences(asked(recorded.data), asked(live.data)), paths))
 
     def _aligned(self, recorded: list[_Said], live: list[_Said], whose: str) -> list[Drift]:
-        """Compare two rows of notifications."""
+        """Compare two rows of notifications: in their order what was said during one request, in any order all else."""
         found: list[Drift] = []
-        absent: list[_Said] = []
-        extra: list[_Said] = []
-        matcher = SequenceMatcher(None, [one.key for one in recorded], [one.key for one in live], autojunk=False)
-        for what, start, end, begin, stop in matcher.get_opcodes():
-            mine, theirs = recorded[start:end], live[begin:stop]
-            if what == "equal":
-                late = [one for one, other in zip(mine, theirs, strict=True) if one.early and not other.early and one.alone]
+        rows: dict[int, tuple[list[_Said], list[_Said]]] = defaultdict(lambda: ([], []))
+        for side, some in enumerate((recorded, live)):
+            for one in some:
+                rows[id(one.during)][side].append(one)
+        absent, extra = rows.pop(id(None), ([], []))
+        for mine, theirs in rows.values():
+            matcher = SequenceMatcher(None, [one.key for one in mine], [one.key for one in theirs], autojunk=False)
+            for start, begin, size in matcher.get_matching_blocks():
+                pairs = zip(mine[start : start + size], theirs[begin : begin + size], strict=True)
+                late = [one for one, other in pairs if one.early and not other.early]
                 found += [Drift("order", one.label + whose, one.line, shown=one.shown) for one in late]
-                continue
-            absent += mine
-            extra += theirs
-        for one in list(absent):
-            moved = next((other for other in extra if other.key == one.key), None)
-            if moved is not None:
-                absent.remove(one)
-                extra.remove(moved)
-                if one.alone:
-                    found.append(Drift("order", one.label + whose, one.line, shown=one.shown))
+            moved = _rest(mine, theirs, matcher)
+            for one, other in _meet(*moved):
+                found.append(Drift("order", one.label + whose, one.line, shown=one.shown))
+                moved[0].remove(one)
+                moved[1].remove(other)
+            absent += moved[0]
+            extra += moved[1]
+        for one, other in _meet(absent, extra):
+            absent.remove(one)
+            extra.remove(other)
         for one in list(absent):
             changed = next((other for other in extra if _method(other) == _method(one)), None)
             if changed is not None:
@@ -392,6 +388,24 @@ class Verification:
                     found.append(Drift("differs", one.label + whose, one.line, differences))
         found += [Drift("missing", one.label + whose, one.line, shown=one.shown) for one in absent]
         return found + [Drift("added", one.label + whose, None, shown=one.shown) for one in extra]
+
+
+def _rest(mine: Sequence[_Said], theirs: Sequence[_Said], matcher: SequenceMatcher[str]) -> tuple[list[_Said], list[_Said]]:
+    """Return what of two rows is not at the same place of both."""
+    rest: tuple[list[_Said], list[_Said]] = ([], [])
+    for what, start, end, begin, stop in matcher.get_opcodes():
+        if what != "equal":
+            rest[0].extend(mine[start:end])
+            rest[1].extend(theirs[begin:stop])
+    return rest
+
+
+def _meet(some: Sequence[_Said], others: Sequence[_Said]) -> list[tuple[_Said, _Said]]:
+    """Return pairs that mean the same, wherever they stand; each is in one pair at most."""
+    left: dict[str, deque[_Said]] = defaultdict(deque)
+    for other in others:
+        left[other.key].append(other)
+    return [(one, left[one.key].popleft()) for one in some if left[one.key]]
 
 
 def _method(said: _Said) -> str | None:

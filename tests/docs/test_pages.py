@@ -161,10 +161,11 @@ def test_the_options_page_has_every_option_and_ini_setting() -> None:
     ).stdout
     names = set(
         re.findall(
-            r"--mcp-[\w-]+|\bmcp_(?:era|checks|fail_on|expect|trace|mode|redact_headers|redact_fields|\w+_timeout)\b", shown
+            r"--mcp-[\w-]+|\bmcp_(?:era|checks|fail_on|expect|trace|mode|redact_headers|redact_fields|verify_ignore|\w+_timeout)\b",
+            shown,
         )
     )
-    assert len(names) == 19
+    assert len(names) == 21
     assert [name for name in sorted(names) if f"`{name}`" not in page("options.md")] == []
 
 

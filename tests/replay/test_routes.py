@@ -56,7 +56,10 @@ def test_a_recorded_agent_whose_tool_answers_otherwise_is_a_miss(
     test = TEST.format(names=["agent"], script=SCRIPT)
     first = example(test).run_here(pytester, *QUIET, "--mcp-record", f"--mcp-era={era}")
     louder = test.replace('"everything": everything()', '"everything": LOUDER')
-    louder = louder.replace("def test_it", "from servers import echo\nLOUDER = echo()\nLOUDER.tool(name='echo')(lambda message: 'no')\n\ndef test_it")
+    louder = louder.replace(
+        "def test_it",
+        "from servers import echo\nLOUDER = echo()\nLOUDER.tool(name='echo')(lambda message: 'no')\n\ndef test_it",
+    )
     run = first.example.with_files({"test_it.py": louder}).run_here(pytester, *QUIET, f"--mcp-era={era}")
     assert run.outcomes == {"failed": 1}
     run.says("mcp replay miss in test_it", "host → agent" if era == "modern" else "→ agent")

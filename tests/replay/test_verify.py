@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.plugin.harness import Example, Run
+from tests.plugin.harness import Example, Run, ini
 
 MakeExample = Callable[..., Example]
 
@@ -208,6 +208,17 @@ def test_verifying_excludes_the_other_modes(example: MakeExample, pytester: pyte
     run = example("").run_here(pytester, "--mcp-verify", "--mcp-rerecord")
     assert run.status == pytest.ExitCode.USAGE_ERROR
     run.says("exclude each other; give one of them")
+
+
+def test_what_ini_ignores_is_no_difference(example: MakeExample, pytester: pytest.Pytester) -> None:
+    first = recorded(example, pytester)
+    source = first.example.files["notes.py"].replace("return kept[ident]", "return kept[ident] + '!'")
+    files = {"notes.py": source, "pytest.ini": ini("mcp_verify_ignore = notes: tools/call read result.content[*].text")}
+    run = first.example.with_files(files).run_here(pytester, *QUIET, "--mcp-verify")
+    assert run.outcomes == {"passed": 1}, run.text
+    wrong = first.example.with_files({"pytest.ini": ini("mcp_verify_ignore = content[0].text")}).run_here(pytester)
+    assert wrong.status == pytest.ExitCode.USAGE_ERROR
+    wrong.says("ini mcp_verify_ignore: 'content[0].text' ends in no JSON path: write [LINK:] [WHAT] PATH")
 
 
 def test_workers_verify(example: MakeExample, pytester: pytest.Pytester) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from pytest_mcpsym.wire.drift import DriftReport
+from pytest_mcpsym.wire.drift import DriftReport, Ignored
 from pytest_mcpsym.wire.frame import parse
 from pytest_mcpsym.wire.log import WireLog
-from pytest_mcpsym.wire.match import path_text
+from pytest_mcpsym.wire.match import Difference, path_text
 from pytest_mcpsym.wire.playback import Playback
 from pytest_mcpsym.wire.redact import Redactor, Rules
 from pytest_mcpsym.wire.script import scripts
@@ -118,7 +119,7 @@ def test_a_server_that_says_the_same_again_does_not_drift(recorded: Sequence[Ste
         (LOGGED, (call(1), log("a"), log("c"), answer(1)), ["differs: notifications/message params.data"]),
         (LOGGED, (call(1), log("a"), log("x"), log("b"), answer(1)), ["added: notifications/message"]),
         (LOGGED, (call(1), log("b"), log("a"), answer(1)), ["order: notifications/message"]),
-        (LOGGED, (call(1), log("a"), answer(1), log("b")), ["order: notifications/message"]),
+        (STEPS, (call(1, **TOKEN), progress("t", 1), answer(1), progress("t", 2)), ["order: notifications/progress of tools/call tool"]),
         (STEPS, (call(1, **TOKEN), progress("t", 1), answer(1)), ["missing: notifications/progress of tools/call tool"]),
         (
             STEPS,
@@ -220,6 +221,57 @@ def test_concurrent_calls_may_speak_in_any_order() -> None:
     recorded = (call(1), call(2), log("a"), log("b"), answer(1), answer(2))
     live = (call(1), call(2), log("b"), answer(2), log("a"), answer(1))
     assert drifts(recorded, live) == []
+
+
+def test_what_a_server_says_in_its_own_time_has_no_order() -> None:
+    recorded = (call(1), answer(1), log("own"), call(2), log("a"), answer(2))
+    live = (call(1), answer(1), call(2), log("a"), log("own"), answer(2))
+    assert drifts(recorded, live) == []
+    assert drifts(LOGGED, (call(1), log("a"), answer(1), log("b"))) == []
+
+
+DIFFERS = Drift("differs", "answer to tools/call tool", 7, (Difference(("result", "content", 0, "text"), '"a"', '"b"'),))
+ADDED = Drift("added", "notifications/message", None)
+
+
+@pytest.mark.parametrize(
+    ("line", "ignores"),
+    [
+        ("result.content[0].text", [DIFFERS]),
+        ("result.content[*].text", [DIFFERS]),
+        ("result.content*", [DIFFERS]),
+        ("result.content[*]", []),
+        ("result.content", []),
+        ("tools/call tool result.*", [DIFFERS]),
+        ("tools/call t* result.*", [DIFFERS]),
+        ("tools/call other result.*", []),
+        ("weather: result.*", [DIFFERS]),
+        ("traffic: result.*", []),
+        ("weather: tools/call tool *", [DIFFERS]),
+        ("notifications/message *", [ADDED]),
+        ("notifications/message params.data", []),
+        ("*", [DIFFERS, ADDED]),
+    ],
+)
+def test_a_line_says_what_is_no_difference(line: str, ignores: list[Drift]) -> None:
+    assert [one for one in (DIFFERS, ADDED) if Ignored.of(line).left("weather", one) is None] == ignores
+
+
+def test_only_what_is_named_is_left_out() -> None:
+    other = Difference(("result", "isError"), "false", "true")
+    both = replace(DIFFERS, differences=(*DIFFERS.differences, other))
+    assert Ignored.of("result.content*").left("weather", both) == replace(DIFFERS, differences=(other,))
+
+
+def test_a_server_that_is_lost_is_always_told() -> None:
+    lost = Drift("lost", "gone", None)
+    assert Ignored.of("*").left("weather", lost) is lost
+
+
+@pytest.mark.parametrize("line", ["content[0].text", "tools/call", "weather:", "resultx"])
+def test_a_line_that_ends_in_no_path_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match="ends in no JSON path"):
+        Ignored.of(line)
 
 
 def test_what_was_lost_is_the_first_line_and_what_is_missing_is_not_told() -> None:
