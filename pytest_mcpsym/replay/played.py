@@ -159,7 +159,8 @@ class PlayedChannel:
         return self._stream
 
     def _refuse(self, outcome: Outcome, miss: Miss) -> None:
-        text = f"mcp replay miss: {self._played.file} does not answer this {miss.label}; the test's report says where they part"
+        what = f"holds another {miss.label}" if miss.reason == "answer" else f"does not answer this {miss.label}"
+        text = f"mcp replay miss: {self._played.file} {what}; the test's report says where they part"
         error = {"code": _MISS_CODE, "message": text, "data": {"reason": MISS_REASON, "why": miss.reason}}
         for ident in outcome.failed:
             data = b'{"jsonrpc":"2.0","id":' + ident + b',"error":' + json.dumps(error).encode() + b"}"

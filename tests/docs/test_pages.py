@@ -2,7 +2,8 @@
 
 * A `python`, `ini` or `toml` block with a `title` is a file of that name; without one, a `python` block is a test file of its own, or a
   script where it defines no test.
-* A `console` block that begins with `$ pytest …` is run, and must print the lines that follow, in order; `...` stands for any lines.
+* A `console` block that begins with `$ pytest …` or `$ mcpsym show …` is run, and must print the lines that follow, in order; `...` stands
+  for any lines. The same command once more, with no file between, is not run again.
 * What no `console` block runs must pass.
 """
 
@@ -82,9 +83,17 @@ def write(folder: Path, block: Block) -> str:
     return name
 
 
-def check_console(folder: Path, block: Block) -> None:
-    command, *told = block.text.splitlines()
-    ran = run(folder, *shlex.split(command.removeprefix("$ pytest")))
+def ran_as_told(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run what a `console` block begins with."""
+    program, *arguments = shlex.split(command.removeprefix("$ "))
+    if program == "pytest":
+        return run(folder, *arguments)
+    tool = [sys.executable, "-m", "pytest_mcpsym", *arguments]
+    return subprocess.run(tool, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def check_console(block: Block, ran: subprocess.CompletedProcess[str]) -> None:
+    told = block.text.splitlines()[1:]
     printed = [normal(line) for line in ran.stdout.splitlines()]
     line = missing([normal(line) for line in told], printed)
     assert line is None, f"{block.page}, line {block.line}: {line!r} was not printed:\n{ran.stdout}{ran.stderr}"
@@ -105,12 +114,16 @@ def check_rest(folder: Path, names: Sequence[str], page: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_blocks_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
     rest: dict[str, None] = {}
+    ran: dict[str, subprocess.CompletedProcess[str]] = {}
     for block in blocks(page):
         if block.language in FILES and (block.language == "python" or block.title):
             rest[write(tmp_path, block)] = None
-        elif block.language == "console" and block.text.startswith("$ pytest"):
-            check_console(tmp_path, block)
-            for name in block.text.splitlines()[0].split():
+            ran.clear()
+        elif block.language == "console" and block.text.startswith(("$ pytest", "$ mcpsym show")):
+            command = block.text.splitlines()[0]
+            ran[command] = ran.get(command) or ran_as_told(tmp_path, command)
+            check_console(block, ran[command])
+            for name in command.split():
                 rest.pop(name, None)
     check_rest(tmp_path, list(rest), page.name)
 
