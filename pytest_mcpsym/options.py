@@ -40,11 +40,13 @@ FAIL_ON: Final = ("error", "warning", "never")
 MODES: Final = ("replay", "record", "rerecord", "verify", "live")
 TIMEOUTS: Final = ("mcp_open_timeout", "mcp_call_timeout")
 MARKER: Final = (
-    "mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=...): findings that this test expects, as patterns such as "
-    "'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in 'progress:*' or '-progress:*', the protocol era of its "
-    "links (handshake, modern or both), and how many hops and calls its routes may have"
+    "mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=..., max_tokens=..., max_cost_usd=...): findings that this test "
+    "expects, as patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in 'progress:*' or "
+    "'-progress:*', the protocol era of its links (handshake, modern or both), and what its routes may have and spend"
 )
-LIMITS: Final = ("max_hops", "max_calls")
+COUNTED: Final = ("max_hops", "max_calls")
+SPENT: Final = ("max_tokens", "max_cost_usd")
+LIMITS: Final = (*COUNTED, *SPENT)
 KEYWORDS: Final = ("expect", "checks", "era", *LIMITS)
 
 
@@ -111,6 +113,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("mcp_call_timeout", "seconds that an answer may take", default="60")
     parser.addini("mcp_max_hops", "hops that a route may have from its first caller to its last callee", default="32")
     parser.addini("mcp_max_calls", "calls that a route may have, all its branches together", default="1000")
+    parser.addini("mcp_max_tokens", "tokens of models that a route may spend, or none for any number", default="none")
+    parser.addini("mcp_max_cost_usd", "US dollars that a route may spend, or none for any number", default="none")
 
 
 def check_ini(config: pytest.Config) -> None:
@@ -125,8 +129,10 @@ def check_ini(config: pytest.Config) -> None:
             raise pytest.UsageError(f"ini {name} = {value!r}: use {_or(choices)}")
     for name in TIMEOUTS:
         seconds(config, name)
-    for name in LIMITS:
+    for name in COUNTED:
         limit(config, (), name)
+    for name in SPENT:
+        spending(config, (), name)
     ignored_by_verify(config)
     for pattern in expected_by_ini(config):
         wrong = check_pattern(pattern)
@@ -268,6 +274,39 @@ def limit(config: pytest.Config, markers: Iterable[pytest.Mark], name: str) -> i
     return int(text)
 
 
+def spending(config: pytest.Config, markers: Iterable[pytest.Mark], name: str) -> float | None:
+    """Return how many tokens (`max_tokens`, whole) or US dollars (`max_cost_usd`) a route may spend; `None` is any number.
+
+    Args:
+        config: Has ini.
+        markers: The test's `mcp` markers, the closest first.
+        name: Which limit.
+    """
+    for marker in markers:
+        if name in marker.kwargs:
+            return cast("float | None", marker.kwargs[name])
+    text = str(config.getini(f"mcp_{name}")).strip()
+    value = None if text == "none" else _number(text)
+    wrong = _wrong_spending(name, value)
+    if wrong:
+        raise pytest.UsageError(f"ini mcp_{name} = {text!r}: use {wrong}, or none")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return int(text) if text.isascii() and text.isdigit() else float(text)
+    except ValueError:
+        return 0
+
+
+def _wrong_spending(name: str, value: object) -> str:
+    """Return what a limit of spending must be, nothing if it is that."""
+    whole = name == "max_tokens"
+    right = value is None or (type(value) in ((int,) if whole else (int, float)) and 0 < cast("float", value) < float("inf"))
+    return "" if right else f"a {'whole ' if whole else ''}number above 0"
+
+
 def expected_by_ini(config: pytest.Config) -> list[str]:
     """Return the patterns of ini `mcp_expect`."""
     return cast("list[str]", config.getini("mcp_expect"))
@@ -334,10 +373,15 @@ def check_marker(marker: pytest.Mark) -> str:
             return f"@pytest.mark.mcp has no keyword {keyword!r}{hint} {valid}"
     if marker.kwargs.get("era", "both") not in ERAS:
         return f"@pytest.mark.mcp(era={marker.kwargs['era']!r}): use {_or(ERAS)}"
-    for name in LIMITS:
+    for name in COUNTED:
         value = cast("object", marker.kwargs.get(name, 1))
         if type(value) is not int or value < 1:
             return f"@pytest.mark.mcp({name}={value!r}): use a whole number above 0"
+    for name in SPENT:
+        value = cast("object", marker.kwargs.get(name))
+        wrong = _wrong_spending(name, value)
+        if wrong:
+            return f"@pytest.mark.mcp({name}={value!r}): use {wrong}, or None"
     checks = cast("object", marker.kwargs.get("checks", []))
     if not isinstance(checks, (list, tuple)):
         return f"@pytest.mark.mcp(checks={checks!r}): use a list of patterns, as in checks=['progress:*'] or checks=['-progress:*']"

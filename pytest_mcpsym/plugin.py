@@ -126,7 +126,8 @@ def switchboard(request: pytest.FixtureRequest, _mcp_era: Era, mcp_redact: Rules
     from pytest_mcpsym.switchboard.trail import Limits
 
     node = cast("pytest.Item", request.node)
-    hops, calls = (options.limit(request.config, node.iter_markers("mcp"), name) for name in ("max_hops", "max_calls"))
+    hops, calls = (options.limit(request.config, node.iter_markers("mcp"), name) for name in options.COUNTED)
+    tokens, cost = (options.spending(request.config, node.iter_markers("mcp"), name) for name in options.SPENT)
     try:
         checks = options.checks_of(node)
     except pytest.UsageError as error:
@@ -139,7 +140,7 @@ def switchboard(request: pytest.FixtureRequest, _mcp_era: Era, mcp_redact: Rules
         era=_mcp_era,
         open_timeout=options.seconds(request.config, "mcp_open_timeout"),
         call_timeout=options.seconds(request.config, "mcp_call_timeout"),
-        limits=Limits(hops, calls),
+        limits=Limits(hops, calls, None if tokens is None else int(tokens), cost),
         checks=checks,
         test=node.nodeid,
         fail_on_findings=False,

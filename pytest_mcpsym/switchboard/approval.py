@@ -7,18 +7,19 @@ of the wire log. Pinned by `tests/switchboard/test_approval.py`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from inspect import isawaitable
 from typing import Literal, cast
 
 from mcp import MCPError
 
 from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.switchboard.asker import Asker
 from pytest_mcpsym.switchboard.refusal import refusal
+from pytest_mcpsym.switchboard.turns import Turn, given_by
 
-__all__ = ["ApprovalRequest", "Approvals", "Decision", "Turn", "refused"]
+__all__ = ["Approval", "ApprovalRequest", "Approvals", "Decision", "refused"]
 
 Decision = Literal["approved", "refused", "unscripted", "undecided"]
 """`undecided`: the route's time was over first."""
@@ -41,17 +42,17 @@ class ApprovalRequest:
     arguments: Mapping[str, object]
 
 
-Turn = bool | Callable[[ApprovalRequest], "bool | Awaitable[bool]"]
+Approval = Turn[bool, ApprovalRequest]
 
 
 class Approvals:
     """The answers that the test scripted: by pattern, as often as they are asked for, else in order, each once."""
 
     def __init__(self) -> None:
-        self._turns: deque[Turn] = deque()
-        self._standing: dict[str, Turn] = {}
+        self._turns: deque[Approval] = deque()
+        self._standing: dict[str, Approval] = {}
 
-    def script(self, *turns: Turn | Mapping[str, Turn]) -> None:
+    def script(self, *turns: Approval | Mapping[str, Approval]) -> None:
         """Add answers; see `User.approve`.
 
         Raises:
@@ -67,11 +68,11 @@ class Approvals:
                     )
         for turn in turns:
             if isinstance(turn, Mapping):
-                self._standing.update(cast("Mapping[str, Turn]", turn))
+                self._standing.update(cast("Mapping[str, Approval]", turn))
             else:
                 self._turns.append(turn)
 
-    async def decide(self, request: ApprovalRequest) -> Decision:
+    async def decide(self, request: ApprovalRequest, asker: Asker) -> Decision:
         """Return what the user says.
 
         Raises:
@@ -82,12 +83,10 @@ class Approvals:
             if not self._turns:
                 return "unscripted"
             turn = self._turns.popleft()
-        if callable(turn):
-            given: object = turn(request)
-            turn = cast("bool", await cast("Awaitable[object]", given) if isawaitable(given) else given)
-        if turn is not True and turn is not False:
-            raise UsageError(f"the function that decides on {request.name} returned {turn!r}; return True or False")
-        return "approved" if turn else "refused"
+        given: object = await given_by(turn, request, asker)
+        if given is not True and given is not False:
+            raise UsageError(f"the function that decides on {request.name} returned {given!r}; return True or False")
+        return "approved" if given else "refused"
 
 
 def refused(request: ApprovalRequest, decision: Decision) -> MCPError:

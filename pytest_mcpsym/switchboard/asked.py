@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -92,6 +92,7 @@ class Requesting(Asking, Protocol):
         method: str,
         params: bytes,
         *,
+        meta: Mapping[str, object] | None = None,
         timeout: float | None = None,
         on_progress: OnProgress | None = None,
         on_sent: OnSent | None = None,

@@ -46,8 +46,8 @@ from pytest_mcpsym.wire.splice import find, splice
 __all__ = ["ClientSide"]
 
 _ENVELOPE: Final = (PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY)
-_SERVED: Final = (MIRRORED | HOSTS_OWN) - {"roots/list"}
-"""What a server's requests are taken off the stream for (handshake era); roots, like `ping`, belong to the link and need no owner."""
+_SERVED: Final = MIRRORED | HOSTS_OWN
+"""What a server's requests are taken off the stream for (handshake era)."""
 
 Work = Callable[..., Awaitable[None]]
 
@@ -113,6 +113,9 @@ class ClientSide:
                 self.envelope = {key: known[key] for key in _ENVELOPE if key in known}
             if message.method in ROUTED:
                 trail = Trail.begin(HOST, self._link.name, seconds=self._settings.call_timeout, limits=self._settings.limits)
+                stamp = trail.stamp()
+                if stamp:
+                    data = splice(data, {("params", "_meta"): dumps({**known, **stamp})})
                 self._open.begin(id_text(message.id), OpenCall(data, trail, known.get("progressToken")))
         elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
             ident = id_text((message.params or {}).get("requestId"))

@@ -6,10 +6,10 @@ Pinned by `tests/switchboard/test_host.py`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from inspect import isawaitable
 from typing import Final
 
-from mcp.client.session import ClientRequestContext
 from mcp_types import (
     INVALID_REQUEST,
     CreateMessageRequest,
@@ -24,19 +24,24 @@ from mcp_types import (
 )
 
 from pytest_mcpsym.errors import UsageError
-from pytest_mcpsym.switchboard.approval import Approvals, Turn
+from pytest_mcpsym.switchboard.approval import Approval, Approvals
+from pytest_mcpsym.switchboard.asker import Asker
 from pytest_mcpsym.switchboard.model import Model
 from pytest_mcpsym.switchboard.recalled import Recalled
 from pytest_mcpsym.switchboard.rules import Message
-from pytest_mcpsym.switchboard.turns import Turns
+from pytest_mcpsym.switchboard.turns import Turn, Turns
 from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.origin import Origin
 
-__all__ = ["Host", "Scripted", "User"]
+__all__ = ["Host", "Roots", "Scripted", "User"]
 
 _ACTIONS: Final = ("accept", "decline", "cancel")
 
 _Said = str | dict[str, object] | ElicitResult
-UserTurn = _Said | Callable[[ElicitRequestParams], "_Said | Awaitable[_Said]"]
+UserTurn = Turn[_Said, ElicitRequestParams]
+_Root = str | Root
+Roots = list[_Root | Callable[[Origin], Iterable[_Root] | Awaitable[Iterable[_Root]]]]
+"""`Root` objects, `file://` URIs, and functions, plain or async, that give some of these to whoever asks."""
 
 
 class User:
@@ -57,7 +62,8 @@ class User:
 
         Args:
             turns: A dict accepts with that content, `"accept"`, `"decline"` and `"cancel"` do that without, an `ElicitResult` is sent as
-                it is, a function, plain or async, gets the request's params and returns one of these.
+                it is, a function, plain or async, gets the request's params, and with a second parameter its `Origin`, and returns one of
+                these.
 
         Raises:
             UsageError: A text is none of the three actions.
@@ -70,12 +76,12 @@ class User:
         self.is_scripted = True
         self._turns.add(*turns)
 
-    def approve(self, *turns: Turn | Mapping[str, Turn]) -> None:
+    def approve(self, *turns: Approval | Mapping[str, Approval]) -> None:
         """Say what servers may do where their link has `approve=[...]`; what nobody decided on is refused.
 
         Args:
             turns: `True` and `False` are used in order, each once; so is a function, plain or async, which gets an `ApprovalRequest`
-                (`caller`, `method`, `name`, `arguments`) and returns one of them. A dict from patterns over routed names to these
+                (`caller`, `method`, `name`, `arguments`), and with a second parameter its `Origin`, and returns one of them. A dict from patterns over routed names to these
                 decides whatever matches, as often as it is asked, and before the others.
 
         Raises:
@@ -89,9 +95,9 @@ class User:
         """
         self.approvals.script(*turns)
 
-    async def answer(self, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+    async def answer(self, params: ElicitRequestParams, asker: Asker) -> ElicitResult | ErrorData:
         """Return the next turn as a result."""
-        turn = await self._turns.take(params)
+        turn = await self._turns.take(params, asker)
         if turn is None:
             remedy = "board.user.script({'field': 'value'})"
             message = f"the test scripted no answer to this elicitation/create; add one with {remedy}"
@@ -112,45 +118,48 @@ class Host:
     Attributes:
         model: Behind `sampling/createMessage`.
         user: Behind `elicitation/create`.
-        roots: Behind `roots/list`: `Root` objects or `file://` URIs; change it freely.
+        roots: Behind `roots/list`; change it freely.
         recalled: What the host told servers that are replayed; it says so again where the test says nothing.
     """
 
     def __init__(self, log: WireLog | None = None) -> None:
         self.model = Model(WireLog() if log is None else log)
         self.user = User()
-        self.roots: list[str | Root] = []
+        self.roots: Roots = []
         self.recalled = Recalled()
 
-    async def sample(self, context: ClientRequestContext | None, params: CreateMessageRequestParams) -> Message | ErrorData:
+    async def sample(self, params: CreateMessageRequestParams, asker: Asker) -> Message | ErrorData:
         """Answer `sampling/createMessage`."""
         known = None if self.model.is_scripted else self.recalled.message(params)
-        return await self.model.answer(params) if known is None else known
+        return await self.model.answer(params, asker) if known is None else known
 
-    async def elicit(self, context: ClientRequestContext | None, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+    async def elicit(self, params: ElicitRequestParams, asker: Asker) -> ElicitResult | ErrorData:
         """Answer `elicitation/create`."""
         known = None if self.user.is_scripted else self.recalled.elicited(params)
-        return await self.user.answer(params) if known is None else known
+        return await self.user.answer(params, asker) if known is None else known
 
-    async def list_roots(self, context: ClientRequestContext) -> ListRootsResult | ErrorData:
+    async def list_roots(self, asker: Asker) -> ListRootsResult | ErrorData:
         """Answer `roots/list`."""
-        return self._roots()
-
-    async def answer(self, request: InputRequest) -> Message | ElicitResult | ListRootsResult | ErrorData:
-        """Answer what a modern server asks in the middle of a call (`input_required`)."""
-        if isinstance(request, CreateMessageRequest):
-            return await self.sample(None, request.params)
-        if isinstance(request, ElicitRequest):
-            return await self.elicit(None, request.params)
-        return self._roots()
-
-    def _roots(self) -> ListRootsResult | ErrorData:
         known = None if self.roots else self.recalled.roots()
-        if known is not None:
-            return known
-        return ListRootsResult.model_validate(
-            {"roots": [root if isinstance(root, Root) else {"uri": root} for root in self.roots]}
-        )
+        return await self._roots(asker) if known is None else known
+
+    async def answer(self, request: InputRequest, asker: Asker) -> Message | ElicitResult | ListRootsResult | ErrorData:
+        """Answer what a server asks of the host."""
+        if isinstance(request, CreateMessageRequest):
+            return await self.sample(request.params, asker)
+        if isinstance(request, ElicitRequest):
+            return await self.elicit(request.params, asker)
+        return await self.list_roots(asker)
+
+    async def _roots(self, asker: Asker) -> ListRootsResult:
+        roots: list[_Root] = []
+        for each in self.roots:
+            if isinstance(each, (str, Root)):
+                roots.append(each)
+            else:
+                given = each(asker.origin())
+                roots += await given if isawaitable(given) else given
+        return ListRootsResult.model_validate({"roots": [root if isinstance(root, Root) else {"uri": root} for root in roots]})
 
 
 class Scripted:
@@ -170,6 +179,10 @@ class Scripted:
         return self._host.user
 
     @property
-    def roots(self) -> list[str | Root]:
-        """The roots that servers are told; change the list freely."""
+    def roots(self) -> Roots:
+        """The roots that servers are told; change the list freely.
+
+        A function in it, plain or async, gets the `Origin` of a request for roots and returns those that this server is told:
+        `board.roots.append(lambda origin: [f"file:///home/{origin.link}"])`.
+        """
         return self._host.roots

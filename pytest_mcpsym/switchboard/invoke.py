@@ -15,10 +15,11 @@ from typing import Final
 
 import anyio
 from mcp import MCPError
-from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, ErrorData, InputRequiredResult
+from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, InputRequiredResult
 from pydantic import ValidationError
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError
+from pytest_mcpsym.switchboard.answering import answer_as_host
 from pytest_mcpsym.switchboard.asked import Answer, OnProgress, OnSent
 from pytest_mcpsym.switchboard.failure import first_fault
 from pytest_mcpsym.switchboard.host import Host
@@ -57,7 +58,7 @@ async def invoke(
         host: Answers what the server asks for in between.
         method: JSON-RPC method.
         params: The JSON object of `params`, without `_meta`.
-        meta: What goes into `_meta` in every round.
+        meta: What goes into `_meta` in every round, beside what the route may still spend.
         timeout: Seconds for all rounds together.
         trail: The route that goes through the request.
         on_progress: Called with each progress frame.
@@ -77,7 +78,7 @@ async def invoke(
             answer = await link.request(
                 method,
                 current,
-                meta=meta,
+                meta={**(meta or {}), **trail.stamp()},
                 timeout=limit.left,
                 on_progress=on_progress,
                 on_sent=on_sent,
@@ -95,7 +96,7 @@ async def invoke(
             return answer
         answers = None
         with anyio.move_on_after(limit.left):
-            answers = await _ask(link, host, answer)
+            answers = await _ask(link, host, answer, trail)
         if answers is None:
             raise AnswerTimeout(link.name, method, timeout, answer.frame.seq)
         current = _with_answers(params, answer.body, answers)
@@ -162,7 +163,7 @@ def _page(body: bytes, key: str) -> tuple[tuple[bytes, ...], bytes | None]:
     return tuple(elements(body, (key,))), find(body, ("nextCursor",))
 
 
-async def _ask(link: Link, host: Host, answer: Answer) -> dict[str, object]:
+async def _ask(link: Link, host: Host, answer: Answer, trail: Trail) -> dict[str, object]:
     try:
         asked = InputRequiredResult.model_validate(parse_json(answer.body), by_name=False)
     except ValidationError as error:
@@ -171,10 +172,7 @@ async def _ask(link: Link, host: Host, answer: Answer) -> dict[str, object]:
         ) from None
     answers: dict[str, object] = {}
     for key, request in (asked.input_requests or {}).items():
-        given = await host.answer(request)
-        if isinstance(given, ErrorData):
-            raise MCPError.from_error_data(given)
-        answers[key] = given.model_dump(by_alias=True, mode="json", exclude_none=True)
+        answers[key] = await answer_as_host(host, request, link.asker(answer.frame), trail)
     return answers
 
 

@@ -79,7 +79,13 @@ async def drive(
         sent: list[Frame] = []
         try:
             answer = await link.request(
-                CONTINUE, params, timeout=left(), on_progress=on_progress, on_sent=sent.append, trail=trail
+                CONTINUE,
+                params,
+                meta=trail.stamp(),
+                timeout=left(),
+                on_progress=on_progress,
+                on_sent=sent.append,
+                trail=trail,
             )
         except BaseException as error:
             # A request that was sent and then cancelled has cancelled its leg; of others the server may still have the continuation.

@@ -16,18 +16,30 @@ import anyio.abc
 from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp import Client, MCPError
 from mcp.client.extension import advertise
+from mcp.client.session import ClientRequestContext
 from mcp.shared.inbound import NAME_BEARING_METHODS, encode_header_value
-from mcp_types import PROTOCOL_VERSION_META_KEY, SamplingCapability, SamplingToolsCapability
+from mcp_types import (
+    PROTOCOL_VERSION_META_KEY,
+    CreateMessageRequestParams,
+    ElicitRequestParams,
+    ElicitResult,
+    ErrorData,
+    ListRootsResult,
+    SamplingCapability,
+    SamplingToolsCapability,
+)
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError
 from pytest_mcpsym.switchboard import legs, loops
 from pytest_mcpsym.switchboard.asked import Answer, OnProgress, OnSent, Serve
+from pytest_mcpsym.switchboard.asker import Asker
 from pytest_mcpsym.switchboard.client_side import ClientSide
 from pytest_mcpsym.switchboard.failure import Obituary, root_cause
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.mirrored import Mirrored
 from pytest_mcpsym.switchboard.pending import Event, Pending, dumps, raw_request
+from pytest_mcpsym.switchboard.rules import Message
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.streams import LinkTransport
 from pytest_mcpsym.switchboard.target import Era, LinkSpec
@@ -216,16 +228,29 @@ class Link:
             mode="legacy" if self.era == "handshake" else "auto",
             cache=None,
             read_timeout_seconds=self._settings.call_timeout,
-            sampling_callback=self._host.sample,
+            sampling_callback=self._sample,
             sampling_capabilities=SamplingCapability(tools=SamplingToolsCapability()),
-            elicitation_callback=self._host.elicit,
-            list_roots_callback=self._host.list_roots,
+            elicitation_callback=self._elicit,
+            list_roots_callback=self._list_roots,
             extensions=[advertise(IDENTIFIER, LISTENING_CAPABILITY if self.era == "handshake" else FULL_CAPABILITY)],
         )
 
     async def drive(self, answer: Answer, trail: Trail, left: Callable[[], float], on_progress: OnProgress | None) -> Answer:
         """Take an answer that may be a leg to the final one; see `legs.drive`."""
         return await legs.drive(self, self._serve, answer, trail, left=left, on_progress=on_progress)
+
+    def asker(self, frame: Frame | None) -> Asker:
+        """Return who asks in a frame of this link."""
+        return Asker(self.name, frame, self._tap.log)
+
+    async def _sample(self, context: ClientRequestContext, params: CreateMessageRequestParams) -> Message | ErrorData:
+        return await self._host.sample(params, self.asker(None))
+
+    async def _elicit(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+        return await self._host.elicit(params, self.asker(None))
+
+    async def _list_roots(self, context: ClientRequestContext) -> ListRootsResult | ErrorData:
+        return await self._host.list_roots(self.asker(None))
 
     # Small things.
 

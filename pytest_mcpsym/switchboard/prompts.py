@@ -1,21 +1,21 @@
 """What servers asked the model, read from the wire log: each `sampling/createMessage` in whichever way it came.
 
 A prompt is a mirrored request (handshake era), a call of a leg, or an input request of an `input_required` (modern era). Pinned by
-`tests/switchboard/test_model.py`.
+`tests/switchboard/test_model.py` and `tests/switchboard/test_origin.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
 
 from mcp_types import CreateMessageRequestParams, SamplingMessage, TextContent, ToolResultContent, ToolUseContent
 from pydantic import ValidationError
 
-from pytest_mcpsym.symmetric.names import CALLS
+from pytest_mcpsym.switchboard.asker import questions
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.origin import Origin, Origins
 
 __all__ = ["Prompt", "calls_so_far", "last_text", "prompts"]
 
@@ -30,11 +30,13 @@ class Prompt:
         link: The server that asked.
         frame: `seq` of the frame that brought it, in the wire log.
         params: What it asked with.
+        origin: On whose account: the hops that caused it.
     """
 
     link: str
     frame: int
     params: CreateMessageRequestParams
+    origin: Origin
 
     @property
     def text(self) -> str:
@@ -54,7 +56,9 @@ class Prompt:
 
 def prompts(log: WireLog) -> tuple[Prompt, ...]:
     """Return the prompts in a log, in order; malformed ones never reach the model and are left out."""
-    return tuple(prompt for frame in log.frames if frame.direction == "to-client" for prompt in _in_frame(frame))
+    asking = [(frame, params) for frame in log.frames for params in _params(frame)]
+    origins = Origins(log) if asking else None
+    return tuple(Prompt(frame.link, frame.seq, params, origins.of(frame)) for frame, params in asking if origins is not None)
 
 
 def last_text(params: CreateMessageRequestParams) -> str:
@@ -75,23 +79,10 @@ def _texts(message: SamplingMessage) -> Iterator[str]:
             yield from (each.text for each in block.content if isinstance(each, TextContent))
 
 
-def _in_frame(frame: Frame) -> Iterator[Prompt]:
-    for params in _asked(frame):
-        try:
-            yield Prompt(frame.link, frame.seq, CreateMessageRequestParams.model_validate(params, by_name=False))
-        except ValidationError:
-            continue
-
-
-def _asked(frame: Frame) -> Iterable[object]:
-    message = frame.message
-    if message.kind == "request" and message.method == _METHOD:
-        return [message.params]
-    if message.kind != "result":
-        return []
-    asked = message.result.get(
-        {CALLS: "calls", "input_required": "inputRequests"}.get(str(message.result.get("resultType")), "")
-    )
-    calls = cast("Mapping[str, object]", asked).values() if isinstance(asked, Mapping) else ()
-    members = [cast("Mapping[str, object]", call) for call in calls if isinstance(call, Mapping)]
-    return [call.get("params") for call in members if call.get("method") == _METHOD]
+def _params(frame: Frame) -> Iterator[CreateMessageRequestParams]:
+    for question in questions(frame):
+        if question.get("method") == _METHOD:
+            try:
+                yield CreateMessageRequestParams.model_validate(question.get("params"), by_name=False)
+            except ValidationError:
+                continue

@@ -13,12 +13,14 @@ from typing import Final, cast
 
 import anyio
 from mcp import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, ErrorData, InputRequest
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, InputRequest
 from pydantic import TypeAdapter, ValidationError
 
 from pytest_mcpsym.errors import LinkError
+from pytest_mcpsym.switchboard.answering import answer_as_host
 from pytest_mcpsym.switchboard.approval import ApprovalRequest, Decision, refused
 from pytest_mcpsym.switchboard.asked import Answer, Asked, Asking, OnProgress
+from pytest_mcpsym.switchboard.asker import Asker
 from pytest_mcpsym.switchboard.catalog import LISTS, URI_SEPARATOR, allows, asks, entries_of, holders, may_see, resolve
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.invoke import invoke
@@ -27,7 +29,8 @@ from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.refusal import refusal
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.trail import DEADLINE_GRACE, Trail, Unclear
-from pytest_mcpsym.symmetric.names import BUDGET_KEY, FORWARDED_META, HOSTS_OWN, MIRRORED, SEPARATOR
+from pytest_mcpsym.symmetric.names import FORWARDED_META, HOSTS_OWN, MIRRORED, SEPARATOR
+from pytest_mcpsym.symmetric.spending import Usage
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.route import ROUTED
@@ -90,16 +93,16 @@ class Router:
         return b'{"' + kind.members.encode() + b'":[' + b",".join(found) + b"]}"
 
     async def _answer_as_host(self, caller: Asking, asked: Asked) -> bytes:
-        _trail(caller, asked)
+        # Roots belong to the link, and so to no request.
+        owned = asked.method == "roots/list" and isinstance(asked.trail, str)
+        trail = None if owned else _trail(caller, asked)
         request: dict[str, object] = {"method": asked.method, "params": json.loads(asked.params)}
         try:
             question = _REQUEST.validate_python(request, by_name=False)
         except ValidationError as error:
             raise MCPError(INVALID_PARAMS, f"malformed params of {asked.method}: {error.errors()[0]['msg']}") from None
-        given = await self._host.answer(question)
-        if isinstance(given, ErrorData):
-            raise MCPError.from_error_data(given)
-        return b'"result":' + dumps(given.model_dump(by_alias=True, mode="json", exclude_none=True))
+        asker = Asker(caller.name, asked.frame, self._log)
+        return b'"result":' + dumps(await answer_as_host(self._host, question, asker, trail))
 
     async def _forward(self, caller: Asking, asked: Asked) -> bytes:
         origin = _trail(caller, asked)
@@ -112,7 +115,7 @@ class Router:
                 self._host,
                 asked.method,
                 splice(asked.params, {path: dumps(own), ("_meta",): None}),
-                meta={**_kept(_meta(asked)), BUDGET_KEY: trail.budget()},
+                meta=_kept(_meta(asked)),
                 timeout=trail.left + DEADLINE_GRACE,
                 trail=trail,
                 on_progress=self._relay(caller, asked),
@@ -120,7 +123,7 @@ class Router:
             )
         except LinkError as error:
             raise _broken(error) from None
-        return f'"{answer.member}":'.encode() + _answered(answer, bridged=callee.era != caller.era)
+        return f'"{answer.member}":'.encode() + _answered(answer, trail, bridged=callee.era != caller.era)
 
     async def _approve(self, caller: Asking, callee: Link, own: str, asked: Asked, origin: Trail) -> None:
         """Ask the user, where the caller's link says so, within the time of the route.
@@ -135,7 +138,7 @@ class Router:
         request = ApprovalRequest(caller.name, asked.method, name, _object(arguments))
         decision: Decision = "undecided"  # Then the route's deadline is over, and refuses what follows.
         with anyio.move_on_after(origin.left + DEADLINE_GRACE):
-            decision = await self._host.user.approvals.decide(request)
+            decision = await self._host.user.approvals.decide(request, Asker(caller.name, asked.frame, self._log))
         self._log.note(caller.name, "approval", method=asked.method, name=name, decision=decision)
         if decision in ("refused", "unscripted"):
             raise refused(request, decision)
@@ -240,11 +243,15 @@ def _kept(meta: Mapping[str, object], keys: Iterable[str] = FORWARDED_META) -> d
     return {key: meta[key] for key in keys if key in meta}
 
 
-def _answered(answer: Answer, *, bridged: bool) -> bytes:
-    """The body as the caller gets it: `_meta` stays on the callee's link, and so does what only the callee's era has."""
+def _answered(answer: Answer, trail: Trail, *, bridged: bool) -> bytes:
+    """The body as the caller gets it: `_meta` stays on the callee's link, and so does what only the callee's era has.
+
+    What the call has spent is counted, and told anew.
+    """
     if answer.member == "error":
         return answer.body
-    kept = _kept(answer.frame.message.meta)
+    meta = answer.frame.message.meta
+    kept = {**_kept(meta), **trail.settle(Usage.of(meta)).meta()}
     edits: dict[Path, bytes | None] = {("_meta",): dumps(kept) if kept else None}
     if bridged:
         edits["resultType",] = None

@@ -6,8 +6,9 @@ Pinned by `tests/switchboard/test_model.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Self, cast
 
 from mcp import MCPError
@@ -21,16 +22,20 @@ from mcp_types import (
 )
 
 from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.switchboard.asker import Asker, wants_origin
 from pytest_mcpsym.switchboard.planner import NoPlan, next_message
 from pytest_mcpsym.switchboard.prompts import calls_so_far, last_text
-from pytest_mcpsym.switchboard.turns import given_by
+from pytest_mcpsym.switchboard.turns import Turn, given_by
+from pytest_mcpsym.wire.origin import Origin
 
-__all__ = ["Message", "ModelTurn", "Rule", "Text", "nearest", "said"]
+__all__ = ["Condition", "Message", "ModelTurn", "Rule", "Text", "nearest", "said"]
 
 Message = CreateMessageResult | CreateMessageResultWithTools
-ModelTurn = str | Message | Callable[[CreateMessageRequestParams], "str | Message | Awaitable[str | Message]"]
+ModelTurn = Turn[str | Message, CreateMessageRequestParams]
 Text = str | re.Pattern[str]
 """A text that must be contained, or an expression that must be found."""
+Condition = Callable[[CreateMessageRequestParams], bool] | Callable[[CreateMessageRequestParams, Origin], bool]
+"""Says of a prompt, and of its origin if it has a second parameter, whether a rule takes it."""
 
 SHOWN = 160
 """Characters of a prompt that are shown."""
@@ -44,13 +49,15 @@ class Rule:
         text: What the last message must be like.
         tool: The tool that must be offered.
         system: What the system prompt must be like.
+        link: The server that must ask: its link, or a pattern with `*`.
         times: How many prompts it takes; `None` is any number.
         used: How many it has taken.
     """
 
-    text: Text | Callable[[CreateMessageRequestParams], bool] | None = None
+    text: Text | Condition | None = None
     tool: str | None = None
     system: Text | None = None
+    link: str | None = None
     times: int | None = None
     used: int = 0
     _whole: list[ModelTurn] = field(default_factory=list[ModelTurn])
@@ -61,7 +68,7 @@ class Rule:
 
         Args:
             turn: Text, a `CreateMessageResult`, a `CreateMessageResultWithTools`, or a function, plain or async, from the request's
-                params to one of these. Only text goes together with `calls`.
+                params, and with a second parameter its origin, to one of these. Only text goes together with `calls`.
 
         Raises:
             UsageError: The rule has a reply, or calls that this cannot go with.
@@ -96,15 +103,15 @@ class Rule:
         """
         return self.reply(_planned)
 
-    def obstacles(self, params: CreateMessageRequestParams) -> list[str]:
+    def obstacles(self, params: CreateMessageRequestParams, asker: Asker) -> list[str]:
         """Return what keeps the rule from taking a prompt, a sentence each."""
-        return [obstacle for obstacle in self._parted(params) if obstacle]
+        return [obstacle for obstacle in self._parted(params, asker) if obstacle]
 
-    async def answer(self, params: CreateMessageRequestParams) -> str | Message:
+    async def answer(self, params: CreateMessageRequestParams, asker: Asker) -> str | Message:
         """Return the rule's answer to a prompt that it takes."""
         self.used += 1
         if not self._blocks:
-            return await given_by(self._whole[0], params)
+            return await given_by(self._whole[0], params, asker)
         first = calls_so_far(params) + 1
         texts = [TextContent(type="text", text=turn) for turn in self._whole if isinstance(turn, str)]
         uses = [
@@ -113,14 +120,16 @@ class Rule:
         ]
         return CreateMessageResultWithTools(role="assistant", content=[*texts, *uses], model="scripted", stop_reason="toolUse")
 
-    def likeness(self, params: CreateMessageRequestParams) -> tuple[int, int]:
+    def likeness(self, params: CreateMessageRequestParams, asker: Asker) -> tuple[int, int]:
         """Return how near the rule is to a prompt: the conditions it meets, and how much of its text the last message begins with."""
-        met = sum(not obstacle for obstacle in self._parted(params))
+        met = sum(not obstacle for obstacle in self._parted(params, asker))
         return met, len(_begun(self.text, last_text(params))) if isinstance(self.text, str) else 0
 
-    def _parted(self, params: CreateMessageRequestParams) -> Iterator[str]:
+    def _parted(self, params: CreateMessageRequestParams, asker: Asker) -> Iterator[str]:
         """Yield, for each condition, why the prompt does not meet it, empty where it does."""
-        yield self._text_parted(params)
+        yield self._text_parted(params, asker)
+        asks = self.link is None or fnmatchcase(asker.link, self.link)
+        yield "" if asks else f"it wants {self.link!r} to ask, and {asker.link!r} does"
         offered = [tool.name for tool in params.tools or ()]
         yield (
             "" if self.tool in (None, *offered) else f"it wants the tool {self.tool!r}; offered: {', '.join(offered) or 'none'}"
@@ -131,17 +140,19 @@ class Rule:
         yield "" if offered or not self._blocks else "it calls tools, and the prompt offers none"
         yield "" if self.times is None or self.used < self.times else f"it was used up (times={self.times})"
 
-    def _text_parted(self, params: CreateMessageRequestParams) -> str:
+    def _text_parted(self, params: CreateMessageRequestParams, asker: Asker) -> str:
         if self.text is None:
             return ""
         if not isinstance(self.text, (str, re.Pattern)):
-            return "" if self.text(params) else f"{_name(self.text)} said no"
+            function = cast("Callable[..., bool]", self.text)
+            takes = function(params, asker.origin()) if wants_origin(function) else function(params)
+            return "" if takes else f"{_name(function)} said no"
         text = last_text(params)
         return "" if _found(self.text, text) else f"text: {_parting(self.text, text)}"
 
     def __str__(self) -> str:
         text = [] if self.text is None else [_name(self.text)]
-        named = {"tool": self.tool, "system": self.system, "times": self.times}
+        named = {"tool": self.tool, "system": self.system, "link": self.link, "times": self.times}
         return f"when({', '.join([*text, *(f'{name}={_name(value)}' for name, value in named.items() if value is not None)])})"
 
 
@@ -159,9 +170,9 @@ def said(text: str) -> CreateMessageResult:
     )
 
 
-def nearest(rules: Sequence[Rule], params: CreateMessageRequestParams) -> Rule | None:
+def nearest(rules: Sequence[Rule], params: CreateMessageRequestParams, asker: Asker) -> Rule | None:
     """Return the rule that comes nearest to taking a prompt, of equals the first."""
-    return max(rules, key=lambda rule: rule.likeness(params), default=None)
+    return max(rules, key=lambda rule: rule.likeness(params, asker), default=None)
 
 
 def _found(wanted: Text, text: str) -> bool:

@@ -1,14 +1,15 @@
 """How a route came here and what it may still spend; and which routes go through a link just now.
 
-A `Trail` is the way from the route's first caller to one request; all trails of a route share one `Ledger`, which enforces. What is
-stamped on a hop is advice to the peer. Pinned by `tests/switchboard/test_limits.py`.
+A `Trail` is the way from the route's first caller to one request; all trails of a route share one ledger, which enforces, so that
+parallel branches share what there is. What is stamped on a hop is advice to the peer. What is spent counts for its hop and all hops
+above. Pinned by `tests/switchboard/test_limits.py` and `tests/switchboard/test_spending.py`.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import anyio
@@ -16,8 +17,10 @@ from mcp import MCPError
 
 from pytest_mcpsym.switchboard.refusal import refusal
 from pytest_mcpsym.symmetric.names import CAUSE_KEY
+from pytest_mcpsym.symmetric.spending import Budget, Usage
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.route import HOST
 
 __all__ = ["DEADLINE_GRACE", "Limits", "OpenCall", "OpenCalls", "Trail", "Unclear"]
 
@@ -39,10 +42,22 @@ class Limits:
     Attributes:
         hops: Hops from its first caller to its last callee.
         calls: Hops, side by side or one below the other.
+        tokens: Tokens of the host's model and of those that servers report; `None` is any number.
+        cost_usd: US dollars, likewise.
     """
 
     hops: int = 32
     calls: int = 1_000
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one hop has spent, with everything below it."""
+
+    above: _Tally | None = None
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(slots=True)
@@ -50,6 +65,7 @@ class _Ledger:
     deadline: float
     limits: Limits
     calls: int = 0
+    whole: _Tally = field(default_factory=_Tally)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +75,18 @@ class Trail:
     Attributes:
         path: Names of the peers, from the first caller to the callee.
         ledger: What the whole route has spent.
+        tally: What the last hop of the path has spent.
     """
 
     path: tuple[str, ...]
     ledger: _Ledger
+    tally: _Tally
 
     @classmethod
     def begin(cls, *path: str, seconds: float, limits: Limits) -> Trail:
         """Begin a route: its first caller, with its callee if there is one yet, its time limit and its other limits."""
-        return cls(path, _Ledger(anyio.current_time() + seconds, limits))
+        ledger = _Ledger(anyio.current_time() + seconds, limits)
+        return cls(path, ledger, ledger.whole)
 
     @property
     def left(self) -> float:
@@ -85,23 +104,59 @@ class Trail:
             raise self._over("hops", limits.hops, callee)
         if self.ledger.calls >= limits.calls:
             raise self._over("calls", limits.calls, callee)
+        self.require_funds(callee)
         if self.left == 0:
             raise self._over("deadline", 0, callee)
         self.ledger.calls += 1
-        return Trail((*self.path, callee), self.ledger)
+        return Trail((*self.path, callee), self.ledger, _Tally(self.tally))
 
-    def budget(self) -> dict[str, int]:
-        """Return what is left, as it is stamped on the request."""
-        return {
-            "deadlineMs": int(self.left * 1000),
-            "hops": self.ledger.limits.hops - len(self.path) + 1,
-            "calls": self.ledger.limits.calls - self.ledger.calls,
-        }
+    def require_funds(self, callee: str | None = None) -> None:
+        """Check that there are tokens and dollars left to spend.
 
-    def _over(self, limit: str, value: int, callee: str) -> MCPError:
-        route = (*self.path, callee)
-        data: dict[str, object] = {"limit": limit, "value": value, "route": list(route)}
-        what = "the deadline of this route is over" if limit == "deadline" else f"this route has used up its {value} {limit}"
+        Raises:
+            MCPError: There are none; `data` has what was spent too.
+        """
+        limits, spent = self.ledger.limits, self.ledger.whole.usage
+        if limits.tokens is not None and spent.tokens >= limits.tokens:
+            raise self._over("tokens", limits.tokens, callee, spent=spent.tokens)
+        if limits.cost_usd is not None and spent.cost_usd >= limits.cost_usd:
+            raise self._over("costUsd", limits.cost_usd, callee, spent=round(spent.cost_usd, 9))
+
+    def spend(self, usage: Usage) -> None:
+        """Count what was spent below this request."""
+        tally: _Tally | None = self.tally
+        while tally is not None:
+            tally.usage += usage
+            tally = tally.above
+
+    def settle(self, reported: Usage) -> Usage:
+        """Take the callee's report of what the whole call has spent; return what that is by all that is known.
+
+        What the host's model and the hops below have spent was counted when they answered: the report adds what goes beyond it.
+        """
+        self.spend(reported.beyond(self.tally.usage))
+        return self.tally.usage
+
+    def stamp(self) -> dict[str, object]:
+        """Return what the request says in `_meta` of what is left.
+
+        The host's own calls say it only where the test limits tokens or cost: what else there is, is the same for all of them.
+        """
+        limits = self.ledger.limits
+        if self.path[:-1] == (HOST,) and limits.tokens is None and limits.cost_usd is None:
+            return {}
+        whole = Budget(
+            self.left, limits.hops - len(self.path) + 1, limits.calls - self.ledger.calls, limits.tokens, limits.cost_usd
+        )
+        return whole.after(self.ledger.whole.usage).meta()
+
+    def _over(self, limit: str, value: float, callee: str | None, **more: object) -> MCPError:
+        route = self.path if callee is None else (*self.path, callee)
+        data: dict[str, object] = {"limit": limit, "value": value, **more, "route": list(route)}
+        if limit == "deadline":
+            what = "the deadline of this route is over"
+        else:
+            what = f"this route has used up its {value} {'US dollars' if limit == 'costUsd' else limit}"
         if limit == "hops" and callee in self.path:
             start = len(route) - 2 - self.path[::-1].index(callee)
             data["cycle"] = _arrows(route[start:])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 __all__ = [
     "Ask",
+    "Budget",
     "Call",
     "Extension",
     "NotSymmetric",
@@ -17,8 +18,10 @@ __all__ = [
     "RefusedContinuation",
     "SealedTools",
     "Sealer",
+    "Usage",
     "UsedNonces",
     "answer_of",
+    "budget",
     "cause_headers",
     "install",
     "peer",
@@ -27,6 +30,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from pytest_mcpsym.symmetric.api import Peer as Peer
+    from pytest_mcpsym.symmetric.api import budget as budget
     from pytest_mcpsym.symmetric.api import cause_headers as cause_headers
     from pytest_mcpsym.symmetric.api import peer as peer
     from pytest_mcpsym.symmetric.continuation import RefusedContinuation as RefusedContinuation
@@ -40,9 +44,12 @@ if TYPE_CHECKING:
     from pytest_mcpsym.symmetric.sealed import Sealer as Sealer
     from pytest_mcpsym.symmetric.sealed import UsedNonces as UsedNonces
     from pytest_mcpsym.symmetric.sealed import request_digest as request_digest
+    from pytest_mcpsym.symmetric.spending import Budget as Budget
+    from pytest_mcpsym.symmetric.spending import Usage as Usage
 else:
     _MODULES = {
         "Ask": "sealed",
+        "Budget": "spending",
         "Call": "sealed",
         "Extension": "parked",
         "NotSymmetric": "declared",
@@ -50,8 +57,10 @@ else:
         "RefusedContinuation": "continuation",
         "SealedTools": "sealed",
         "Sealer": "sealed",
+        "Usage": "spending",
         "UsedNonces": "sealed",
         "answer_of": "run",
+        "budget": "api",
         "cause_headers": "api",
         "install": "parked",
         "peer": "api",

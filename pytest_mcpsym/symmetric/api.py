@@ -2,14 +2,15 @@
 
 In the handshake era every call is a mirrored request on the stream of the request being handled, with that request's id under
 `dev.mcpsym/cause`. In the modern era it travels in a leg of the `tools/call` being handled (`pytest_mcpsym.symmetric.parked`).
-Errors of the client arrive as `MCPError` with their code, message and data. Pinned by `tests/symmetric/test_peer.py`.
+Errors of the client arrive as `MCPError` with their code, message and data. Pinned by `tests/symmetric/test_peer.py` and
+`tests/symmetric/test_spending.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Protocol, TypeVar, cast, overload
 
 import anyio
 import anyio.abc
@@ -50,10 +51,11 @@ from pytest_mcpsym.symmetric import sdk
 from pytest_mcpsym.symmetric.declared import NotSymmetric, declaration, require
 from pytest_mcpsym.symmetric.names import CAUSE_KEY, IDENTIFIER
 from pytest_mcpsym.symmetric.run import FollowingChannel, ParkedRun
+from pytest_mcpsym.symmetric.spending import Budget, Usage
 from pytest_mcpsym.wire.frame import id_text
 from pytest_mcpsym.wire.upstream import CAUSE_HEADER
 
-__all__ = ["NotSymmetric", "Peer", "cause_headers", "peer"]
+__all__ = ["NotSymmetric", "Peer", "budget", "cause_headers", "peer"]
 
 _ResultT = TypeVar("_ResultT", bound=BaseModel)
 _PageT = TypeVar("_PageT", bound=PaginatedResult)
@@ -61,6 +63,10 @@ _PageT = TypeVar("_PageT", bound=PaginatedResult)
 
 class _Carrier(Protocol):
     """One of the two bindings."""
+
+    def budget(self) -> Budget:
+        """Return what may still be spent."""
+        ...
 
     async def ask(
         self, method: str, params: Mapping[str, object], progress: ProgressFnT | None, timeout: float | None
@@ -72,9 +78,15 @@ class _Carrier(Protocol):
 class _Mirrored:
     """The handshake era: requests on the stream of the request being handled."""
 
-    def __init__(self, session: ServerSession, request_id: RequestId) -> None:
+    def __init__(self, session: ServerSession, request_id: RequestId, stamped: Budget) -> None:
         self._session = session
         self._request_id = request_id
+        self._stamped = stamped
+        self._since = anyio.current_time()
+        self._spent = Usage()
+
+    def budget(self) -> Budget:
+        return self._stamped.after(self._spent, anyio.current_time() - self._since)
 
     async def ask(
         self, method: str, params: Mapping[str, object], progress: ProgressFnT | None, timeout: float | None
@@ -85,7 +97,9 @@ class _Mirrored:
         if timeout is not None:
             options["timeout"] = timeout
         stamped = {**params, "_meta": {CAUSE_KEY: self._request_id}}
-        return await sdk.channel_of(self._session).send_raw_request(method, stamped, options)
+        answer = await sdk.channel_of(self._session).send_raw_request(method, stamped, options)
+        self._spent += _reported(answer)
+        return answer
 
 
 class _InLegs:
@@ -93,6 +107,10 @@ class _InLegs:
 
     def __init__(self, run: ParkedRun) -> None:
         self.run = run
+
+    def budget(self) -> Budget:
+        # Each leg is stamped anew: what its answers report is off the stamp already.
+        return self.run.budget.after(Usage(), anyio.current_time() - self.run.since)
 
     async def ask(
         self, method: str, params: Mapping[str, object], progress: ProgressFnT | None, timeout: float | None
@@ -116,11 +134,29 @@ class Peer:
     def __init__(self, session: ServerSession, carrier: _Carrier) -> None:
         self._session = session
         self._carrier = carrier
+        self._usage = Usage()
 
     @property
     def carries_progress(self) -> bool:
         """Whether progress of a call can reach its handler: mirrored requests carry it (handshake era), legs do not (modern era)."""
         return isinstance(self._carrier, _Mirrored)
+
+    @property
+    def budget(self) -> Budget:
+        """What the client says may still be spent: what is left of its last word on it by time and by what its answers reported.
+
+        Advice, so that a handler can end well where it would be refused. What the client did not say is `None`.
+        """
+        return self._carrier.budget()
+
+    @property
+    def usage(self) -> Usage:
+        """What the answers to this peer's calls have reported to be spent.
+
+        A handler that spends tokens or dollars of its own reports both together: `CallToolResult(..., _meta=(client.usage +
+        Usage(tokens=120)).meta())`. One that does not need not report: the client has counted what its answers reported.
+        """
+        return self._usage
 
     async def list_tools(self) -> list[Tool]:
         """Return the tools that the client offers, all pages, under the names to call them by."""
@@ -330,10 +366,21 @@ class Peer:
     ) -> _ResultT:
         require(self._session, method, params)
         answer = await self._carrier.ask(method, params, progress, timeout)
+        self._usage += _reported(answer)
         try:
             return result.model_validate(answer, by_name=False)
         except ValidationError as error:
             raise MCPError(INTERNAL_ERROR, f"the client's answer to {method} is no {result.__name__}") from error
+
+
+def budget(context: object) -> Budget:
+    """Return what the client said, with the request that is being handled, may still be spent; for any server, symmetric or not.
+
+    Args:
+        context: What the handler was given, as `peer` takes it.
+    """
+    found = getattr(context, "request_context", None) or context
+    return Budget.of(cast("Mapping[str, object] | None", getattr(found, "meta", None)))
 
 
 def cause_headers(context: object) -> dict[str, str]:
@@ -377,7 +424,12 @@ def peer(context: object) -> Peer:
     if request_id is None or not session.can_send_request:
         why = "mirrored requests need a two-way stream (over HTTP: sessions, and event streams as answers)"
         raise NotSymmetric(why, modern=False)
-    return Peer(session, _Mirrored(session, request_id))
+    return Peer(session, _Mirrored(session, request_id, budget(found)))
+
+
+def _reported(answer: Mapping[str, object]) -> Usage:
+    meta = answer.get("_meta")
+    return Usage.of(cast("Mapping[str, object]", meta) if isinstance(meta, Mapping) else None)
 
 
 def _wire(model: BaseModel) -> dict[str, Any]:

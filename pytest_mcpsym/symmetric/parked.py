@@ -14,10 +14,10 @@ import itertools
 import math
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, cast, overload
 
 import anyio
 import anyio.abc
@@ -36,6 +36,7 @@ from pytest_mcpsym.symmetric.declared import NotSymmetric, declaration
 from pytest_mcpsym.symmetric.names import CALLS, CANCEL, CONTINUE, IDENTIFIER
 from pytest_mcpsym.symmetric.run import FollowingChannel, ParkedRun
 from pytest_mcpsym.symmetric.sealed import SealedTools
+from pytest_mcpsym.symmetric.spending import Budget
 
 __all__ = ["LEG_LIMIT", "TIME_TO_LIVE", "CancelParams", "ContinueParams", "Extension", "install"]
 
@@ -158,6 +159,7 @@ class Extension(SDKExtension):
         if lot is None:
             return await call_next(ctx)
         channel = FollowingChannel(sdk.channel_of(ctx.session), ParkedRun())
+        channel.run.tell(_budget(ctx))
         session = sdk.session_over(channel, ctx.session, ctx.meta)
         lot.tasks.start_soon(self._handle, lot, channel.run, call_next, replace(ctx, session=session))
         return await self._leg(channel, ctx)
@@ -205,6 +207,7 @@ class Extension(SDKExtension):
             check_responses(params.responses, channel.run.strangers(params.responses))
             self._use_up(ctx, params.continuation)
             channel.run.scope.deadline = math.inf
+            channel.run.tell(_budget(ctx))
             channel.run.answer(params.responses)
             result = await self._leg(channel, ctx)
         return result if _is_leg(result) else sdk.tool_result(result, ctx.protocol_version)
@@ -310,6 +313,10 @@ def _modern_only(binding: MethodBinding) -> Callable[[_Context, Any], Awaitable[
 
 def _may_claim(ctx: _Context) -> bool:
     return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and declaration(ctx.session.client_capabilities) is not None
+
+
+def _budget(ctx: _Context) -> Budget:
+    return Budget.of(cast("Mapping[str, object] | None", ctx.meta))
 
 
 def _is_leg(result: HandlerResult) -> bool:

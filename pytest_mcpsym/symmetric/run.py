@@ -25,6 +25,8 @@ from mcp.shared.message import MessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import REQUEST_TIMEOUT, RequestId
 
+from pytest_mcpsym.symmetric.spending import Budget
+
 __all__ = ["KEPT_NOTIFICATIONS", "PARTIAL_LIMIT", "TURNS", "FollowingChannel", "ParkedRun", "Response", "answer_of"]
 
 KEPT_NOTIFICATIONS: Final = 100
@@ -139,11 +141,15 @@ class ParkedRun:
     Attributes:
         scope: Cancels the handler.
         collected: Set once the outcome was written, after which nothing of the run is needed.
+        budget: What the client said with the last leg may still be spent.
+        since: When it said so, by the loop's clock.
     """
 
     def __init__(self) -> None:
         self.scope = anyio.CancelScope()
         self.collected = anyio.Event()
+        self.budget = Budget()
+        self.since = anyio.current_time()
         self._outcome: tuple[HandlerResult, Exception | None] | None = None
         self._news = anyio.Event()
         self._posted: dict[str, dict[str, object]] = {}
@@ -197,6 +203,11 @@ class ParkedRun:
             finally:
                 self._openers.remove(opener)
                 self._news.set()
+
+    def tell(self, budget: Budget) -> None:
+        """Take note of what the client says, with a leg, may still be spent; of nothing, if it does not say."""
+        if budget != Budget():
+            self.budget, self.since = budget, anyio.current_time()
 
     def strangers(self, responses: Collection[str]) -> list[str]:
         """Return the keys for which no answer is due: never asked, or answered before."""

@@ -12,6 +12,7 @@ MakeExample = Callable[..., Example]
 
 NO_PATTERN = "is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or 'link:progress:*'"
 NO_SELECTION = "is no pattern for checks; they look like 'jsonrpc:unanswered', 'progress:*' or '-progress:*'"
+VALID = "expect, checks, era, max_hops, max_calls, max_tokens, max_cost_usd"
 TEST = "def test_it(switchboard): pass\n"
 
 
@@ -29,6 +30,10 @@ TEST = "def test_it(switchboard): pass\n"
         ("mcp_max_hops = -3", "ini mcp_max_hops = '-3': use a whole number above 0"),
         ("mcp_max_calls = 1.5", "ini mcp_max_calls = '1.5': use a whole number above 0"),
         ("mcp_max_calls = many", "ini mcp_max_calls = 'many': use a whole number above 0"),
+        ("mcp_max_tokens = 0", "ini mcp_max_tokens = '0': use a whole number above 0, or none"),
+        ("mcp_max_tokens = 1.5", "ini mcp_max_tokens = '1.5': use a whole number above 0, or none"),
+        ("mcp_max_cost_usd = -1", "ini mcp_max_cost_usd = '-1': use a number above 0, or none"),
+        ("mcp_max_cost_usd = nan", "ini mcp_max_cost_usd = 'nan': use a number above 0, or none"),
         ("mcp_checks = -", f"ini mcp_checks: '-' {NO_SELECTION}"),
         ("mcp_checks = progress", f"ini mcp_checks: 'progress' {NO_SELECTION}"),
         ("mcp_checks = -progres:*", "ini mcp_checks: '-progres:*' selects no check; did you mean 'progress:*'?"),
@@ -56,18 +61,21 @@ def test_a_wrong_option_names_the_values(example: MakeExample, pytester: pytest.
     [
         (
             "expects=[]",
-            "@pytest.mark.mcp has no keyword 'expects'; did you mean 'expect'? (valid: expect, checks, era, max_hops, max_calls)",
+            f"@pytest.mark.mcp has no keyword 'expects'; did you mean 'expect'? (valid: {VALID})",
         ),
-        ("colour=1", "@pytest.mark.mcp has no keyword 'colour' (valid: expect, checks, era, max_hops, max_calls)"),
-        ("'modern'", "@pytest.mark.mcp takes keywords only, not 'modern' (valid: expect, checks, era, max_hops, max_calls)"),
+        ("colour=1", f"@pytest.mark.mcp has no keyword 'colour' (valid: {VALID})"),
+        ("'modern'", f"@pytest.mark.mcp takes keywords only, not 'modern' (valid: {VALID})"),
         ("era='old'", "@pytest.mark.mcp(era='old'): use handshake, modern or both"),
         ("era=['both']", "@pytest.mark.mcp(era=['both']): use handshake, modern or both"),
         ("max_hops=0", "@pytest.mark.mcp(max_hops=0): use a whole number above 0"),
         ("max_calls='9'", "@pytest.mark.mcp(max_calls='9'): use a whole number above 0"),
         ("max_calls=True", "@pytest.mark.mcp(max_calls=True): use a whole number above 0"),
+        ("max_tokens=1.0", "@pytest.mark.mcp(max_tokens=1.0): use a whole number above 0, or None"),
+        ("max_cost_usd='1'", "@pytest.mark.mcp(max_cost_usd='1'): use a number above 0, or None"),
+        ("max_cost_usd=0", "@pytest.mark.mcp(max_cost_usd=0): use a number above 0, or None"),
         (
             "max_call=1",
-            "@pytest.mark.mcp has no keyword 'max_call'; did you mean 'max_calls'? (valid: expect, checks, era, max_hops, max_calls)",
+            f"@pytest.mark.mcp has no keyword 'max_call'; did you mean 'max_calls'? (valid: {VALID})",
         ),
         ("expect='a:b'", "@pytest.mark.mcp(expect='a:b'): use a list of patterns, as in expect=['jsonrpc:unanswered']"),
         (
@@ -122,6 +130,8 @@ HELP = [
     "mcp_call_timeout (string): seconds that an answer may take",
     "mcp_max_hops (string): hops that a route may have from its first caller to its last callee",
     "mcp_max_calls (string): calls that a route may have, all its branches together",
+    "mcp_max_tokens (string): tokens of models that a route may spend, or none for any number",
+    "mcp_max_cost_usd (string): US dollars that a route may spend, or none for any number",
 ]
 
 
@@ -133,9 +143,10 @@ def test_help_lists_our_options_and_settings(example: MakeExample, pytester: pyt
 def test_markers_list_ours_on_one_line(example: MakeExample, pytester: pytest.Pytester) -> None:
     run = example(TEST).run_here(pytester, "--markers")
     run.says(
-        "@pytest.mark.mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=...): findings that this test expects, as "
-        "patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in 'progress:*' or '-progress:*', the "
-        "protocol era of its links (handshake, modern or both), and how many hops and calls its routes may have"
+        "@pytest.mark.mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=..., max_tokens=..., max_cost_usd=...): "
+        "findings that this test expects, as patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in "
+        "'progress:*' or '-progress:*', the protocol era of its links (handshake, modern or both), and what its routes may have and "
+        "spend"
     )
 
 

@@ -16,14 +16,17 @@ from pytest_mcpsym.errors import AnswerTimeout, UsageError
 from pytest_mcpsym.plugin import Switchboard
 from pytest_mcpsym.switchboard import routing
 from pytest_mcpsym.switchboard.approval import ApprovalRequest, Approvals
+from pytest_mcpsym.switchboard.asker import Asker
 from pytest_mcpsym.switchboard.target import Era, LinkSpec
 from pytest_mcpsym.switchboard.views import Views
 from pytest_mcpsym.symmetric import Extension, peer
+from pytest_mcpsym.wire.log import WireLog
 from tests.switchboard.servers import demo, text
 
 pytestmark = pytest.mark.anyio
 every_era = pytest.mark.parametrize("era", ["handshake", "modern"])
 
+NOBODY = Asker("nobody", None, WireLog())
 HI: Mapping[str, object] = {"text": "hi"}
 
 
@@ -150,14 +153,14 @@ async def test_a_pattern_decides_as_often_as_it_is_asked_and_before_the_order() 
     approvals = Approvals()
     approvals.script(True, {"demo__*": False})
     ask = [ApprovalRequest("caller", "tools/call", name, {}) for name in ("demo__a", "demo__b", "other__a", "other__a")]
-    assert [await approvals.decide(request) for request in ask] == ["refused", "refused", "approved", "unscripted"]
+    assert [await approvals.decide(request, NOBODY) for request in ask] == ["refused", "refused", "approved", "unscripted"]
 
 
 async def test_a_function_that_returns_no_bool_is_an_error() -> None:
     approvals = Approvals()
     approvals.script(lambda _: "yes")  # pyright: ignore[reportArgumentType] - a mistake
     with pytest.raises(UsageError, match=r"decides on demo__a returned 'yes'; return True or False"):
-        await approvals.decide(ApprovalRequest("caller", "tools/call", "demo__a", {}))
+        await approvals.decide(ApprovalRequest("caller", "tools/call", "demo__a", {}), NOBODY)
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1, {"demo": "no"}])

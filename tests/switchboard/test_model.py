@@ -26,6 +26,7 @@ from mcp_types import (
 from pytest_mcpsym import Switchboard, link
 from pytest_mcpsym.errors import UnexpectedPrompt, UsageError
 from pytest_mcpsym.switchboard import switchboard as open_board
+from pytest_mcpsym.switchboard.asker import Asker
 from pytest_mcpsym.switchboard.board import AsyncBoard
 from pytest_mcpsym.switchboard.model import Model
 from pytest_mcpsym.switchboard.prompts import last_text
@@ -58,20 +59,23 @@ def no(params: CreateMessageRequestParams) -> bool:
     return False
 
 
+NOBODY = Asker("nobody", None, WireLog())
+
+
 def model() -> Model:
     return Model(WireLog())
 
 
 async def answer(asked: Model, params: CreateMessageRequestParams) -> str:
     """The text of the model's message."""
-    given = await asked.answer(params)
+    given = await asked.answer(params, NOBODY)
     assert not isinstance(given, ErrorData), given.message
     return cast("TextContent", given.content).text
 
 
 async def refusal(asked: Model, params: CreateMessageRequestParams) -> str:
     """What the server gets instead of an answer."""
-    given = await asked.answer(params)
+    given = await asked.answer(params, NOBODY)
     assert isinstance(given, ErrorData), given
     assert given.code == -32600
     return given.message
@@ -162,7 +166,7 @@ async def test_the_text_of_tool_results_is_text_of_the_last_message() -> None:
     asked.when("task").calls("everything__echo")
     result = ToolResultContent(type="tool_result", tool_use_id="call-1", content=[TextContent(type="text", text="Echo: hi")])
     params = prompt("task", tools=[ECHO])
-    first = await asked.answer(params)
+    first = await asked.answer(params, NOBODY)
     assert isinstance(first, CreateMessageResultWithTools)
     params.messages += [
         SamplingMessage(role="assistant", content=first.content),
@@ -177,7 +181,7 @@ async def test_the_text_of_tool_results_is_text_of_the_last_message() -> None:
 async def test_tools_are_asked_for_in_one_turn_with_the_text_before_them() -> None:
     asked = model()
     asked.when("both").reply("let me see").calls("a__b", {"x": 1}).calls("a__c")
-    given = await asked.answer(prompt("both", tools=[ECHO]))
+    given = await asked.answer(prompt("both", tools=[ECHO]), NOBODY)
     assert isinstance(given, CreateMessageResultWithTools)
     assert given.stop_reason == "toolUse"
     assert given.content_as_list == [
@@ -202,7 +206,7 @@ async def test_a_plain_and_an_async_function_may_reply() -> None:
 
 
 async def test_without_rules_and_turns_the_planner_answers_what_comes_with_tools() -> None:
-    given = await model().answer(prompt("use echo", tools=[ECHO]))
+    given = await model().answer(prompt("use echo", tools=[ECHO]), NOBODY)
     assert isinstance(given, CreateMessageResultWithTools)
     assert given.content_as_list == [ToolUseContent(type="tool_use", id="call-1", name="everything__echo", input={})]
 
@@ -211,11 +215,11 @@ async def test_a_rule_may_leave_its_prompts_to_the_planner() -> None:
     asked = model()
     asked.when(tool="everything__echo").plan()
     asked.script("four")
-    given = await asked.answer(prompt("use echo", tools=[ECHO]))
-    assert given == await model().answer(prompt("use echo", tools=[ECHO]))
+    given = await asked.answer(prompt("use echo", tools=[ECHO]), NOBODY)
+    assert given == await model().answer(prompt("use echo", tools=[ECHO]), NOBODY)
     assert await answer(asked, prompt("2 + 2")) == "four"
     with pytest.raises(MCPError, match="no tool for 'dance'; say which one to use: everything__echo"):
-        await asked.answer(prompt("dance", tools=[ECHO]))
+        await asked.answer(prompt("dance", tools=[ECHO]), NOBODY)
 
 
 async def test_a_task_without_a_tool_is_refused_with_both_ways_out() -> None:
@@ -230,7 +234,7 @@ async def test_tool_results_without_their_calls_are_malformed() -> None:
     result = ToolResultContent(type="tool_result", tool_use_id="call-1", content=[])
     params = prompt("x")
     params.messages.append(SamplingMessage(role="user", content=[result]))
-    given = await asked.answer(params)
+    given = await asked.answer(params, NOBODY)
     assert isinstance(given, ErrorData)
     assert (given.code, asked.take_missed()) == (-32602, "")
     assert given.message.startswith("sampling/createMessage: ")
@@ -276,7 +280,7 @@ async def test_a_miss_shows_the_prompt_and_where_the_nearest_rule_parts_from_it(
     asked.when("fetch the page").reply("no")
     asked.when("say hello", tool="everything__echo").reply("yes")
     assert await refusal(asked, prompt("please say goodbye", system="be nice", tools=[ECHO])) == (
-        "the model has no answer to this prompt: 'please say goodbye'\n"
+        "the model has no answer to this prompt of 'nobody': 'please say goodbye'\n"
         "  system: 'be nice'\n"
         "  tools: everything__echo\n"
         "nearest rule: when('say hello', tool='everything__echo')\n"
