@@ -201,6 +201,7 @@ async def test_a_call_that_names_its_cause_goes_through(switchboard: Switchboard
     assert sorted([hop.callee for hop in root.children] for root in board.routes) == [[], ["demo"]]
 
 
+@pytest.mark.mcp(expect=["origin:unknown-cause"])
 async def test_a_call_for_a_request_that_is_over_is_refused(switchboard: Switchboard) -> None:
     heard: list[dict[str, object]] = []
 

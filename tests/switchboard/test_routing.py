@@ -267,6 +267,7 @@ def listing(*pages: str) -> ScriptedServer:
 TWICE = ('{"tools":[{"name":"a","inputSchema":{}}],"nextCursor":"2"}', '{"tools":[{"name":"a","inputSchema":{}}]}')
 
 
+@pytest.mark.mcp(expect=["listing:name-twice"])
 async def test_a_tool_listed_twice_names_link_and_frames(switchboard: Switchboard) -> None:
     told = r"link 'odd': the tool 'a' is listed twice \(frames \d+ and \d+\), so odd__a would name two tools"
     async with switchboard(odd=listing(*TWICE)) as board:
@@ -274,6 +275,7 @@ async def test_a_tool_listed_twice_names_link_and_frames(switchboard: Switchboar
             await board.tools()
 
 
+@pytest.mark.mcp(expect=["listing:name-twice"])
 async def test_a_peer_that_lists_with_another_hears_of_a_tool_listed_twice(switchboard: Switchboard) -> None:
     async with switchboard(caller=caller(), odd=listing(*TWICE)) as board:
         answer = text(await board.call("caller__names"))
