@@ -34,6 +34,8 @@ from mcp_types import (
     ServerTasksCapability,
     SetLevelRequestParams,
     SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
     UnsubscribeRequestParams,
 )
 from pydantic import ValidationError
@@ -44,6 +46,7 @@ from .asking import ASKING, URL_ELICITATION_REQUIRED, Unanswered
 from .client_tasks import client_tasks
 from .documents import INSTRUCTIONS
 from .lifecycle import after_the_handshake, begin, roots_changed
+from .listening import HINTS
 from .plain import DOING, Call, Failed, text
 from .prompts import PROMPTS, completion, messages
 from .research import RESEARCH, begin_research
@@ -128,6 +131,8 @@ class Everything(Server[Run]):
             on_list_prompts=self._list_prompts,
             on_subscribe_resource=self._subscribe,
             on_unsubscribe_resource=self._unsubscribe,
+            on_subscriptions_listen=_listen,
+            cache_hints=HINTS,
         )
         # Results are plain members: the SDK's models of them would add what the reference leaves out.
         self.add_request_handler("tools/call", CallToolRequestParams, self._call)
@@ -179,7 +184,10 @@ class Everything(Server[Run]):
         return ListPromptsResult(prompts=PROMPTS)
 
     async def _read(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        found = {"contents": [read(params.uri, self._texts, session_of(context).made)]}
+        made = session_of(context).made
+        found: dict[str, object] = {"contents": [read(params.uri, self._texts, made)]}
+        if params.uri in made:
+            found |= {"ttlMs": 0, "cacheScope": "private"}
         return ReadResourceResult.model_validate(found, by_name=False)
 
     async def _prompt(self, context: Context, params: GetPromptRequestParams) -> dict[str, object]:
@@ -250,7 +258,14 @@ class Everything(Server[Run]):
         return await begin_research(ctx, arguments, self._pace)
 
 
+async def _listen(context: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+    return await context.lifespan_context.listening.listen(context, params)
+
+
 async def _say_changed(call: Call) -> None:
+    if is_modern(call.context):
+        await call.context.lifespan_context.listening.update_all()
+        return
     for uri in list(call.session.subscribed):
         await call.context.session.send_resource_updated(uri)
 

@@ -108,11 +108,13 @@ async def _url(call: Call) -> dict[str, object]:
     url, wanted = call.text("url"), call.arguments.get("elicitationId")
     if call.arguments["errorPath"] and not is_modern(call.context):
         _refuse_once(call, (url, str(wanted or "")))
-    chosen = str(wanted) if wanted is not None else str(uuid4())
+    # The modern era has no id of an elicitation: its answer comes with the request that is repeated.
+    chosen = None if is_modern(call.context) else str(wanted) if wanted is not None else str(uuid4())
     params = ElicitRequestURLParams(url=url, message=call.text("message"), elicitation_id=chosen)
     answer = await _ask(call.context, ElicitRequest(params=params), ElicitResult)
     done = "opened" if answer.action == "accept" else f"not opened ({answer.action})"
-    return _told([f"The address {url} was {done}, elicitation {chosen}."], answer)
+    which = "" if chosen is None else f", elicitation {chosen}"
+    return _told([f"The address {url} was {done}{which}."], answer)
 
 
 def _refuse_once(call: Call, key: tuple[str, str]) -> None:

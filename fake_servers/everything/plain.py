@@ -17,7 +17,7 @@ import anyio
 from .documents import DOCUMENTS, PICTURE
 from .javascript import plain, spelled
 from .resources import dynamic, dynamic_uri, whole
-from .session import Context, Session
+from .session import Context, Session, is_modern
 from .tools import README
 
 __all__ = ["DOING", "Call", "Doing", "Failed", "text"]
@@ -141,12 +141,19 @@ async def _gzip(call: Call) -> Result:
     uri = f"demo://resource/session/{name}"
     contents: Result = {"uri": uri, "mimeType": "application/gzip", "blob": packed}
     if call.session.made.pop(uri, None) is not None:
-        await call.context.session.send_resource_list_changed()
+        await _say_list_changed(call.context)
     call.session.made[uri] = contents
-    await call.context.session.send_resource_list_changed()
+    await _say_list_changed(call.context)
     if call.text("outputType") == "resource":
         return _content({"type": "resource", "resource": contents})
     return _content({"type": "resource_link", "uri": uri, "name": name, "mimeType": "application/gzip"})
+
+
+async def _say_list_changed(context: Context) -> None:
+    if is_modern(context):
+        await context.lifespan_context.listening.list_changed()
+    else:
+        await context.session.send_resource_list_changed()
 
 
 def _held(address: str) -> bytes:

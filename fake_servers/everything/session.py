@@ -23,6 +23,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from pytest_mcpsym.symmetric.sdk import channel_of, standalone_of
 
+from .listening import Listening
 from .resources import Made
 from .tasks import Tasks
 
@@ -57,6 +58,7 @@ class Run:
 
     tasks: TaskGroup
     random: Random
+    listening: Listening = field(default_factory=Listening)
     sessions: dict[str | None, Session] = field(default_factory=dict["str | None", Session])
 
 

@@ -1,7 +1,7 @@
 """The tools that make the server speak of its own accord, at a pace, until they are called again or the run ends.
 
-In the modern era only a request may carry log messages and only `subscriptions/listen` may carry updates: there the logging tool
-sends one message with its own request. Pinned by `tests/fakes/test_everything.py`.
+In the modern era only a request may carry log messages: there the logging tool sends one with its own request. Updates go to the
+streams that clients have opened. Pinned by `tests/fakes/test_everything.py`.
 """
 
 from __future__ import annotations

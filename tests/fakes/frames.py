@@ -73,8 +73,10 @@ class Frames:
                 return message
 
     async def notified(self, method: str) -> Members:
-        """Receive until a notification of a method comes, and return its parameters."""
-        return cast("Members", (await self.until(lambda message: message.get("method") == method)).get("params"))
+        """Receive until a notification of a method has come, and return the parameters of the first."""
+        while not (found := [message for message in self.said if message.get("method") == method]):
+            await self.until(lambda _: True)
+        return cast("Members", found[0].get("params"))
 
     async def shake(self) -> Members:
         """Shake hands, where the era has that, and return the result."""
