@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.checks.wording import sender, shown
@@ -64,5 +64,27 @@ def answered_at_exit(view: View) -> Iterator[Finding]:
             yield answered_at_exit.finding(text, frames, link)
 
 
-LIFECYCLE: Final = Registry((before_initialized, answered_at_exit))
+@check(
+    "lifecycle:left-running",
+    severity="warning",
+    sentence="What a server started ends with it: no process and no task runs on when its connection has closed.",
+    source=f"{_SPEC}#shutdown",
+    at_close=True,
+)
+def left_running(view: View) -> Iterator[Finding]:
+    """Find processes that a command left behind, and tasks of a server in this process, on asyncio since Python 3.12.
+
+    A warning, because libraries keep tasks of their own for the whole loop.
+    """
+    for note in view.log.notes:
+        if note.channel == "left":
+            for kind in ("processes", "tasks"):
+                names = cast("list[str]", note.data.get(kind, []))
+                if names:
+                    one = {"processes": "process", "tasks": "task"}[kind]
+                    text = f"{note.link}: the server left {kind if len(names) > 1 else f'a {one}'} running: {', '.join(names)}"
+                    yield left_running.finding(text, (), note.link)
+
+
+LIFECYCLE: Final = Registry((before_initialized, answered_at_exit, left_running))
 """All checks of this family."""

@@ -15,6 +15,7 @@ from mcp.client.stdio import StdioServerParameters
 from pytest_mcpsym.replay.played import Played, open_played
 from pytest_mcpsym.replay.verified import Verified, open_verified
 from pytest_mcpsym.switchboard.target import LinkSpec, lowlevel
+from pytest_mcpsym.transport.left import noting_tasks
 from pytest_mcpsym.transport.memory import MemoryServer, open_memory
 from pytest_mcpsym.transport.stdio import open_stdio
 from pytest_mcpsym.transport.tap import Channel, Tap
@@ -69,11 +70,12 @@ async def _connect_http(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
         ):
             yield channel
     else:
-        async with (
-            asgi_transport(_application(spec)) as transport,
-            open_http(_IN_PROCESS + spec.path, tap, headers=spec.headers, transport=transport) as channel,
-        ):
-            yield channel
+        with noting_tasks(tap, tap):
+            async with (
+                asgi_transport(_application(spec), owner=tap) as transport,
+                open_http(_IN_PROCESS + spec.path, tap, headers=spec.headers, transport=transport) as channel,
+            ):
+                yield channel
 
 
 def _application(spec: LinkSpec) -> ASGIApp:

@@ -11,7 +11,6 @@ shares the process. Pinned by `tests/transport/test_asgi.py`.
 
 from __future__ import annotations
 
-import contextvars
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, MutableMapping
 from contextlib import asynccontextmanager, contextmanager
@@ -23,6 +22,7 @@ import httpx2
 from anyio.abc import TaskGroup
 
 from pytest_mcpsym.errors import McpsymError
+from pytest_mcpsym.transport.left import context_of
 
 __all__ = [
     "CLOSE_GRACE",
@@ -189,9 +189,10 @@ class _ResponseBody(httpx2.AsyncByteStream):
 class StreamingASGITransport(httpx2.AsyncBaseTransport):
     """What `asgi_transport` yields. Several clients may share it; closing a client leaves it open."""
 
-    def __init__(self, app: ASGIApp, tasks: TaskGroup, *, grace: float = CLOSE_GRACE) -> None:
+    def __init__(self, app: ASGIApp, tasks: TaskGroup, *, grace: float = CLOSE_GRACE, owner: object = None) -> None:
         self._app = app
         self._tasks = tasks
+        self._owner = owner
         self._grace = grace
         self._live: set[_Exchange] = set()  # requests whose client side or app side is open
         self._closed = False
@@ -209,7 +210,7 @@ class StreamingASGITransport(httpx2.AsyncBaseTransport):
             raise httpx2.ConnectError("the in-process ASGI transport is closed", request=request)
         exchange = _Exchange(request, self._grace)
         self._live.add(exchange)
-        contextvars.Context().run(self._tasks.start_soon, self._serve, exchange)
+        context_of(self._owner).run(self._tasks.start_soon, self._serve, exchange)
         try:
             with _read_timeout(request):
                 await exchange.answered.wait()
@@ -232,7 +233,7 @@ class StreamingASGITransport(httpx2.AsyncBaseTransport):
         Raises:
             StartupError: It failed or took longer than `timeout` seconds.
         """
-        contextvars.Context().run(self._tasks.start_soon, self._lifespan.run)
+        context_of(self._owner).run(self._tasks.start_soon, self._lifespan.run)
         with anyio.move_on_after(timeout):
             await self._lifespan.started.wait()
         if not self._lifespan.started.is_set():
@@ -342,7 +343,7 @@ class _Lifespan:
 
 @asynccontextmanager
 async def asgi_transport(
-    app: ASGIApp, *, startup_timeout: float = STARTUP_TIMEOUT, grace: float = CLOSE_GRACE
+    app: ASGIApp, *, startup_timeout: float = STARTUP_TIMEOUT, grace: float = CLOSE_GRACE, owner: object = None
 ) -> AsyncGenerator[StreamingASGITransport]:
     """Run an ASGI app in this process and yield the `httpx2` transport to it.
 
@@ -350,13 +351,14 @@ async def asgi_transport(
         app: The app; its lifespan is started before the first request and shut down at the end.
         startup_timeout: Seconds for its lifespan startup.
         grace: Seconds that the app has to end each request after its client left, and its lifespan after shutdown.
+        owner: Whose the app's tasks are, for `pytest_mcpsym.transport.left`.
 
     Raises:
         StartupError: The app's lifespan startup failed.
     """
     body: Exception | None = None
     async with anyio.create_task_group() as tasks:
-        transport = StreamingASGITransport(app, tasks, grace=grace)
+        transport = StreamingASGITransport(app, tasks, grace=grace, owner=owner)
         try:
             await transport.startup(startup_timeout)
             yield transport

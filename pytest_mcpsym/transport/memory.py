@@ -12,9 +12,7 @@ killed, because it shares the process.
 
 from __future__ import annotations
 
-import contextvars
 import io
-import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -25,6 +23,7 @@ import anyio
 import anyio.lowlevel
 from mcp.shared.message import SessionMessage
 
+from pytest_mcpsym.transport.left import context_of, noting_tasks
 from pytest_mcpsym.transport.server_reads import ServerReads, StrictReads
 from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.frame import Frame
@@ -286,15 +285,16 @@ async def open_memory(
     """
     link = _MemoryLink(tap, is_strict=is_strict)
     body: Exception | None = None
-    async with anyio.create_task_group() as tasks:
-        _bare_context().run(tasks.start_soon, link.serve, server)
-        try:
-            yield link
-        except Exception as error:  # noqa: BLE001 - raised again below, outside of the task group, which would wrap it
-            body = error
-        finally:
-            with anyio.CancelScope(shield=True):
-                await link.close(grace)
+    with noting_tasks(tap, link):
+        async with anyio.create_task_group() as tasks:
+            context_of(link).run(tasks.start_soon, link.serve, server)
+            try:
+                yield link
+            except Exception as error:  # noqa: BLE001 - raised again below, outside of the task group, which would wrap it
+                body = error
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await link.close(grace)
     if body is not None:
         raise body
 
@@ -305,15 +305,3 @@ def _sentence(error: BaseException) -> str:
         inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
         return "; ".join(map(_sentence, inner))
     return f"{type(error).__name__}: {error}"
-
-
-def _bare_context() -> contextvars.Context:
-    """Return a context that holds nothing of the test, only the name of the async library where sniffio keeps it.
-
-    Without that name sniffio searches for it at every step of the server, a tenth of a call.
-    """
-    bare = contextvars.Context()
-    sniffio = sys.modules.get("sniffio")
-    if sniffio is not None:
-        bare.run(sniffio.current_async_library_cvar.set, sniffio.current_async_library())
-    return bare

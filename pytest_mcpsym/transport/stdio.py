@@ -27,6 +27,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.client.stdio import get_default_environment
 
 from pytest_mcpsym.errors import LinkError, LinkFailure
+from pytest_mcpsym.transport.left import processes_of
 from pytest_mcpsym.transport.lines import Lines
 from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.frame import Frame
@@ -308,6 +309,8 @@ class _StdioLink:
         await _close_pipe(self._process.stdin)
         with anyio.move_on_after(self._patience.exit):
             await self._exited.wait()
+        if self._exited.is_set() and self._leftovers:
+            await self._note_left()
         await _end_tree(self._process, self._leftovers, self._patience.kill)
         with anyio.move_on_after(self._patience.kill + self._patience.status):
             await self._exit_noted.wait()
@@ -322,6 +325,16 @@ class _StdioLink:
         for pipe in (self._process.stdout, self._process.stderr):
             await _close_pipe(pipe)
         _close_transport(self._process)
+
+    async def _note_left(self) -> None:
+        """Log which processes the server left behind, once they had time to end by themselves."""
+        with anyio.move_on_after(self._patience.quiet):
+            while group_runs(self._process.pid):  # noqa: ASYNC110 - nothing tells when a group that is not ours to wait for has ended
+                await anyio.sleep(_POLL)
+            return
+        left = processes_of(self._process.pid)
+        if left:
+            self._tap.note("left", processes=left)
 
 
 async def _close_pipe(pipe: AsyncResource | None) -> None:

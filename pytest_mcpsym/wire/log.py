@@ -16,7 +16,7 @@ from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
 
 __all__ = ["Cause", "Entry", "Evidence", "Note", "SideChannel", "WireLog"]
 
-SideChannel = Literal["open", "credentials", "closing", "close", "stderr", "exit", "http", "failure", "approval"]
+SideChannel = Literal["open", "credentials", "closing", "close", "stderr", "exit", "http", "failure", "approval", "left"]
 """Side channels of a link:
 
 * `open`: `{"transport": "memory" | "stdio" | "http", "era": "handshake" | "modern", "target": text}`; of an HTTP API that servers
@@ -33,6 +33,7 @@ SideChannel = Literal["open", "credentials", "closing", "close", "stderr", "exit
   `upstream` request and response hold their bodies too, as `body` (text) or `base64`, and who closes may be a `caller`: see
   `pytest_mcpsym.wire.upstream`
 * `failure`: `{"reason": text}`: what broke the link
+* `left`: `{"processes": names}` or `{"tasks": names}`: what the server left running when the link had closed
 * `approval`: `{"method": text, "name": a routed name or URI, "decision": "approved" | "refused" | "unscripted" | "undecided"}`: what the peer of this
   link wanted of another, and what the user said to it
 """
