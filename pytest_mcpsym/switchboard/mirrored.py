@@ -34,7 +34,9 @@ class Mirrored:
 
     def learn(self, entry: bytes) -> bool:
         """Take note of a tool as it was listed, and say whether it is one."""
-        if not self._applies:
+        # Every route lists anew, and nearly all tools have no such mark: they are not read.
+        is_plain = b"x-mcp-header" not in entry and b"\\u" not in entry
+        if not self._applies or (is_plain and not self._maps):
             return True
         tool = cast("dict[str, object]", json.loads(entry))
         name, schema = str(tool.get("name")), tool.get("inputSchema")

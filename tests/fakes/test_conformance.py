@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator
+from functools import partial
 
 import anyio
 import pytest
 from mcp import Client, MCPError
+from mcp.client.context import ClientRequestContext
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.subscriptions import PromptsListChanged, ResourceUpdated, ToolsListChanged
 from mcp_types import (
     INVALID_PARAMS,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     CallToolResult,
+    ElicitRequestParams,
+    ElicitResult,
+    InputRequiredResult,
     PromptReference,
     ResourceTemplateReference,
     TextContent,
@@ -58,6 +63,10 @@ def said(result: CallToolResult) -> str:
     return block.text
 
 
+async def never(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    raise AssertionError(context, params)
+
+
 def sent(board: AsyncBoard, method: str) -> list[Frame]:
     return [frame for frame in board.log.on("peer") if frame.direction == "to-client" and frame.message.method == method]
 
@@ -92,6 +101,31 @@ async def test_a_user_who_declines_is_told_of(here: AsyncBoard) -> None:
 async def test_the_model_is_asked(here: AsyncBoard) -> None:
     here.model.script("42")
     assert said(await here.call("peer__test_sampling", prompt="What is it?")) == "LLM response: 42"
+
+
+async def test_an_answer_that_does_not_fit_is_asked_for_again_or_an_error_result(here: AsyncBoard, era: Era) -> None:
+    here.user.script({"name": 5}, {"name": "Ada"})
+    result = await here.call("peer__test_input_required_result_elicitation")
+    assert said(result) == ("Hello, Ada!" if era == "modern" else "the answer does not fit the form")
+    assert result.is_error == (era == "handshake")
+
+
+async def test_a_state_that_was_changed_is_refused() -> None:
+    async with Client(conformance(), elicitation_callback=never) as client:
+        call = partial(client.session.call_tool, "test_input_required_result_tampered_state", allow_input_required=True)
+        asked = await call()
+        assert isinstance(asked, InputRequiredResult)
+        assert asked.request_state
+        with pytest.raises(MCPError) as refused:
+            await call(request_state=f"{asked.request_state[:-4]}AAAA")
+    assert refused.value.error.code == INVALID_PARAMS
+
+
+async def test_a_client_is_not_asked_what_it_does_not_take() -> None:
+    async with Client(conformance()) as client:
+        with pytest.raises(MCPError, match="needs a client with elicitation") as refused:
+            await client.call_tool("test_elicitation", {"message": "Well?"})
+    assert refused.value.error.data == {"requiredCapabilities": {"elicitation": {}}}
 
 
 async def test_each_round_remembers_the_one_before(here: AsyncBoard) -> None:
@@ -195,6 +229,8 @@ async def test_a_call_outlives_the_stream_that_breaks(switchboard: Switchboard) 
     async with switchboard(peer=link(conformance(), transport="http"), era="handshake") as board:
         assert said(await board.call("peer__test_reconnection")) == "The call outlived its stream."
     assert len(sent(board, "notifications/message")) == 2
+    resumed = [note for note in board.log.notes if "last-event-id" in str(note.data)]
+    assert len(resumed) == 1
 
 
 async def test_progress_is_reported_three_times(here: AsyncBoard) -> None:
