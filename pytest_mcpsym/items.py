@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from pytest_mcpsym.replay.tapes import Tapes
     from pytest_mcpsym.switchboard.views import Views
 
-__all__ = ["LOOP_PARAMETERS", "NAMES", "STATE", "ItemState", "name_of", "own_stem_of", "recording_stem", "stem_of", "test_id"]
+__all__ = [
+    "LOOP_PARAMETERS",
+    "NAMES",
+    "STATE",
+    "ItemState",
+    "name_of",
+    "own_stem_of",
+    "recorder_stem",
+    "recording_stem",
+    "stem_of",
+    "test_id",
+]
 
 LOOP_PARAMETERS: Final = ("anyio_backend", "event_loop_policy", "_asyncio_loop_factory")
 """Fixtures of anyio and pytest-asyncio whose parameters choose an event loop."""
@@ -88,10 +99,17 @@ def stem_of(item: pytest.Item) -> str:
 
 
 def recording_stem(item: pytest.Item, link: str) -> str:
-    """Return the name, without `.jsonl`, of a link's recording."""
-    from pytest_mcpsym.naming import file_stem
+    """Return the name, without `.jsonl`, of a link's recording: short enough for test and link together."""
+    from pytest_mcpsym.naming import recording_name
 
-    return f"{stem_of(item)}.{file_stem(link)}"
+    return f"{recorder_stem(item)}.{recording_name(link)}"
+
+
+def recorder_stem(item: pytest.Item) -> str:
+    """Return what the names of all recordings of a test begin with."""
+    from pytest_mcpsym.naming import recording_name
+
+    return recording_name(name_of(item), others=item.config.stash[NAMES].get(item.path, ()))
 
 
 def test_id(item: pytest.Item) -> str:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-__all__ = ["LONGEST", "LONGEST_IDENTIFIERS", "file_stem"]
+__all__ = ["LONGEST", "LONGEST_IDENTIFIERS", "file_stem", "recording_name"]
 
 LONGEST: Final = 120
 """UTF-8 bytes of a name before it is cut and hashed."""
@@ -27,12 +27,13 @@ _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.
 _IDENTIFIERS: Final = re.compile(r"[\w.]*")
 
 
-def file_stem(name: str, *, others: Collection[str] = ()) -> str:
+def file_stem(name: str, *, others: Collection[str] = (), identifiers: int = LONGEST_IDENTIFIERS) -> str:
     """Return the file name, without extension, for a test.
 
     Args:
         name: `Class.test[params]`.
         others: Names of the other tests of the same module; one that differs only by case makes the name unsafe.
+        identifiers: UTF-8 bytes of the identifiers in front that a cut leaves alone; 0 keeps the whole below `LONGEST`.
 
     Example:
         >>> file_stem("test_plan[oslo-3]")
@@ -46,11 +47,16 @@ def file_stem(name: str, *, others: Collection[str] = ()) -> str:
     if not lossy and not collides:
         return safe
     digest = hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:8]
-    return f"{_cut(safe)}-{digest}"
+    return f"{_cut(safe, identifiers)}-{digest}"
 
 
-def _cut(safe: str) -> str:
+def recording_name(name: str, *, others: Collection[str] = ()) -> str:
+    """Return the part that a test, or a link, has in the name of a recording, which holds both and has to fit a file system."""
+    return file_stem(name, others=others, identifiers=0)
+
+
+def _cut(safe: str, identifiers: int) -> str:
     found = _IDENTIFIERS.match(safe)
     front = len(found[0].encode()) if found else 0
-    longest = max(LONGEST - 9, min(front, LONGEST_IDENTIFIERS))
+    longest = max(LONGEST - 9, min(front, identifiers))
     return safe.encode()[:longest].decode("utf-8", "ignore")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_mcpsym.naming import file_stem
+from pytest_mcpsym.naming import recording_name
 
 __all__ = ["FOLDER", "Usage", "find_orphans", "stems_of"]
 
@@ -44,7 +44,7 @@ def stems_of(names: Mapping[Path, Iterable[str]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path, some in names.items():
         known = set(some)
-        found[str(path)] = sorted({file_stem(name, others=known) for name in known})
+        found[str(path)] = sorted({recording_name(name, others=known) for name in known})
     return found
 
 

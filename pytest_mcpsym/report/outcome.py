@@ -14,7 +14,7 @@ import pytest
 
 from pytest_mcpsym import options
 from pytest_mcpsym.errors import FindingsError, ReplayError, UsageError, VerifyError
-from pytest_mcpsym.items import ItemState, own_stem_of, stem_of
+from pytest_mcpsym.items import ItemState, own_stem_of, recorder_stem
 from pytest_mcpsym.report.findings import Verdict, judge, one_line_each
 from pytest_mcpsym.report.recordings import commit, refuse_drift, refuse_misses, refuse_unplayed
 from pytest_mcpsym.report.routes import trees
@@ -150,7 +150,7 @@ def complete(item: pytest.Item, state: ItemState, report: pytest.TestReport, cal
             "recordings": state.kept,
             "files": [str(tape.file) for tape in state.tapes.opened()] if state.tapes is not None else [],
             "module": str(item.path),
-            "stem": stem_of(item),
+            "stem": recorder_stem(item),
             "passed": not state.unclean and not state.skipped and report.passed,
             "links": sorted({link for board in state.boards for link in board.log.links}),
             "warned": state.warned,

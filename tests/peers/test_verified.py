@@ -60,13 +60,10 @@ INI = ini(
 CALLS = 'assert "Stopped" in board.call("peer__toggle-subscriber-updates").content[0].text'
 
 
-@pytest.mark.parametrize("transport", ["stdio", "http"])
 def test_the_toggles_of_the_everything_server_replay_in_their_order_alone_and_are_verified(
-    example: Callable[..., Example], request: pytest.FixtureRequest, transport: str
+    example: Callable[..., Example], everything_url: str
 ) -> None:
-    target = (
-        str(request.getfixturevalue("everything_url")) if transport == "http" else shlex.join(npm_peer("server-everything"))
-    )
+    target = everything_url
     made = example(TEST.replace("BODY\n", TOGGLES.lstrip("\n")), **{"pytest.ini": INI})
     first = made.run("-p", "no:cacheprovider", "--mcp-record", "--mcp-record-in-ci", env={"TARGET": target})
     assert first.outcomes == {"passed": 1}, first.text
