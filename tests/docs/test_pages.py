@@ -1,6 +1,6 @@
 """Every page's blocks do what the page says.
 
-* A `python`, `ini` or `toml` block with a `title` is a file of that name; without one, a `python` block is a test file of its own, or a
+* A `python`, `ini`, `toml` or `javascript` block with a `title` is a file of that name; without one, a `python` block is a test file of its own, or a
   script where it defines no test.
 * A `console` block that begins with `$ pytest …` or `$ mcpsym show …` is run, and must print the lines that follow, in order; `...` stands
   for any lines. The same command once more, with no file between, is not run again.
@@ -26,7 +26,7 @@ from tests.docs.checks_page import checks_page
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
-FILES = ("python", "ini", "toml")
+FILES = ("python", "ini", "toml", "javascript")
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

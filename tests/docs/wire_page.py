@@ -36,7 +36,7 @@ _HEAD: Final = """# The wire: index and transports
 What MCP looks like in bytes, for those who write a client or a server without an SDK. Every message on these pages crossed a wire: the
 pages are written by `python -m tests.docs.wire_page` from runs of [`everything`](fakes.md), and CI fails when they differ. The order of
 members, the ids and what is said in words are this server's; what is *normative* is said so, with the section of the specification that
-says it, and what is merely *typical* stands apart.
+says it, and what is merely *typical* stands apart. [Clients without an SDK](raw-clients.md) says how to write one with this.
 
 `→` goes to the server, `←` to the client. `…` stands for what was left out.
 
