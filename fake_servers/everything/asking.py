@@ -56,15 +56,21 @@ async def _ask(context: Context, request: Request, kind: type[ResultT]) -> Resul
         if _KEY not in answers:
             raise Unanswered(request)
         return _fitted(answers[_KEY], kind)
-    said = request.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return _fitted(await ask(context, request.method, said.get("params")), kind)
+    said: dict[str, object] = request.model_dump(mode="json", by_alias=True, exclude_none=True).get("params", {})
+    # A form is what is meant where no mode is said, and the reference says none.
+    params = {name: value for name, value in said.items() if (name, value) != ("mode", "form")}
+    return _fitted(await ask(context, request.method, params or None), kind)
 
 
 def _fitted(answer: object, kind: type[ResultT]) -> ResultT:
     try:
-        return kind.model_validate(answer, by_name=False)
+        fitted = kind.model_validate(answer, by_name=False)
     except ValidationError as error:
         raise Failed(f"the client's answer is none: {error.error_count()} part(s) of it do not fit") from None
+    # The SDK lets a field of a form be null, which the specification does not.
+    if isinstance(fitted, ElicitResult) and None in (fitted.content or {}).values():
+        raise Failed("the client's answer is none: a field of a form is a text, a number, true, false or a list of texts")
+    return fitted
 
 
 async def fetch_roots(context: Context) -> list[Root]:
@@ -96,7 +102,7 @@ async def _form(call: Call) -> dict[str, object]:
     params = ElicitRequestFormParams(message="Please fill in this form:", requested_schema=FORM)
     answer = await _ask(call.context, ElicitRequest(params=params), ElicitResult)
     said: list[str] = []
-    if answer.action == "accept" and answer.content:
+    if answer.action == "accept" and answer.content is not None:
         given = [f"- {name}: {value}" for name, value in answer.content.items()]
         said = ["The form was filled in.", "\n".join(["It says:", *given])]
     elif answer.action != "accept":

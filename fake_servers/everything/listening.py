@@ -6,7 +6,7 @@ Pinned by `tests/fakes/test_everything_modern.py`.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourcesListChanged, ResourceUpdated
@@ -40,7 +40,7 @@ class Listening:
         self._uris: Counter[str] = Counter()
 
     async def listen(
-        self, context: ServerRequestContext[object], params: SubscriptionsListenRequestParams
+        self, context: ServerRequestContext[Any], params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
         """Serve one stream until its client leaves."""
         uris = params.notifications.resource_subscriptions or []
