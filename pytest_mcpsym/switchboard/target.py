@@ -119,7 +119,7 @@ class LinkSpec:
         return (
             *((name, value) for name, value in self.headers.items() if is_secret_header(name) or not _PLAIN.fullmatch(value)),
             *((name, value) for name, value in environment.items() if is_secret_field(name) or not _PLAIN.fullmatch(value)),
-            *((spot.label, value) for spot in spots(told, is_secret_field) for value in spot.watched),
+            *((spot.label, value) for spot in spots(told, is_secret_field) for value in spot.watched or (spot.value,)),
         )
 
 

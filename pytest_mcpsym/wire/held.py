@@ -1,8 +1,8 @@
 """The last look at a file before it is kept: does it still hold a secret?
 
 `refuse_secrets` looks for given values by itself, so that it also catches what `pytest_mcpsym.wire.redact` overlooked. It knows the
-spellings in which a value hides: JSON escapes, JSON that stands as text in JSON, percent-encoding, and base64 at any offset. It says
-where the value is and whose it is, never what it is. Pinned by `tests/wire/test_held.py`.
+spellings in which a value hides: JSON escapes, JSON that stands as text in JSON, percent-encoding, hex, base64 at any offset, and texts
+that follow one another in a list, such as content blocks. It says where the value is and whose it is, never what it is. Pinned by `tests/wire/test_held.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, unquote_plus
 
@@ -42,9 +43,10 @@ def refuse_secrets(data: bytes, secrets: Iterable[tuple[str, str]], name: str = 
     for number, line in enumerate(data.split(b"\n"), 1):
         text = line.decode("utf-8", "surrogateescape")
         # Where nothing is escaped, a string that is not in the line is in none of its strings.
-        if not any(mark in text for mark in _ESCAPES) and _label_of(text, wanted) is None:
+        if not any(mark in text for mark in _ESCAPES) and len(_BLOCK.findall(text)) < 2 and _label_of(text, wanted) is None:
             continue
-        for path, part in _texts("", text):
+        parts = list(_texts("", text))
+        for path, part in (*parts, *_joined(parts)):
             label = _label_of(part, wanted)
             if label is not None:
                 place = f"{path or 'the line'} still holds the value of {label}"
@@ -52,6 +54,20 @@ def refuse_secrets(data: bytes, secrets: Iterable[tuple[str, str]], name: str = 
 
 
 _ESCAPES = ("\\", "%", "+", '"raw"')
+_BLOCK = re.compile(r'"text"\s*:')
+_INDEX = re.compile(r"(.*)\[\d+\]\.text")
+
+
+def _joined(parts: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield the texts of each list of content blocks as one, with the path of the list."""
+    lists: dict[str, list[str]] = {}
+    for path, part in parts:
+        found = _INDEX.fullmatch(path)
+        if found is not None:
+            lists.setdefault(found[1], []).append(part)
+    for path, texts in lists.items():
+        if len(texts) > 1:
+            yield path, "".join(texts)
 
 
 def _label_of(text: str, wanted: list[tuple[str, set[str]]]) -> str | None:
@@ -67,7 +83,7 @@ def _label_of(text: str, wanted: list[tuple[str, set[str]]]) -> str | None:
 def _spellings(value: str) -> set[str]:
     """Return the value, and what is sure of it in base64, at whichever of three offsets it begins."""
     raw = value.encode("utf-8", "surrogateescape")
-    found = {value}
+    found = {value, raw.hex(), raw.hex().upper()}
     for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
         found.add(encode(raw).decode().rstrip("="))
         if len(raw) >= 12:

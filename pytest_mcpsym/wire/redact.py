@@ -425,9 +425,10 @@ class _Watch:
 
 
 def spellings(value: str) -> set[str]:
-    """Return the spellings of a secret: as it is, percent-encoded, JSON-escaped, and in base64 at any offset."""
+    """Return the spellings of a secret: as it is, percent-encoded, JSON-escaped, in hex, and in base64 at any offset."""
     raw = value.encode("utf-8", "surrogatepass")
     forms = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], value.replace("/", "\\/")}
+    forms |= {raw.hex(), raw.hex().upper()}
     for quoted in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
         forms |= {quoted, re.sub("%[0-9A-F]{2}", lambda m: m[0].lower(), quoted)}
     for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):

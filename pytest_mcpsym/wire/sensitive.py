@@ -57,6 +57,9 @@ _FIELDS: Final = frozenset(
         "authorization",
         "proxyauthorization",
         "codeverifier",
+        "devicecode",
+        "assertion",
+        "clientassertion",
         "cookie",
         "setcookie",
     ]
@@ -114,6 +117,15 @@ _ASSIGNMENT: Final = re.compile(
     r"(?P<gap>\\*+[\"']?+[ \t]*+[=:][ \t]*+|[ \t]++)"
     r"(?=(?P<quote>\\*+[\"'])?+(?P<value>(?(quote)[^\"'\\<>\r\n]++|[^\s&;,\"'<>#\\)\]}]++)))"
 )
+_ISSUED: Final = re.compile(
+    r"(?<![\w-])(?:gh[pousr]_[A-Za-z0-9]{20,}+|github_pat_\w{20,}+|glpat-[\w-]{20,}+|xox[abeprs]-[\w-]{10,}+|AKIA[0-9A-Z]{16}+"
+    r"|AIza[\w-]{35}+|sk-(?=[\w-]*\d)[\w-]{20,}+|eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]{8,}+)(?![\w-])",
+    re.ASCII,
+)
+"""Credentials that show by their own form what they are: of GitHub, GitLab, Slack, AWS, Google and the model APIs, and JWTs."""
+
+_ISSUED_SIGNS: Final = (b"gh", b"glpat-", b"xox", b"AKIA", b"AIza", b"sk-", b"eyJ")
+_CODE: Final = re.compile(r"(?<=[?&\s\"'])code=([^&#\s\"'<>\\]+)")
 _PROSE: Final = frozenset(
     [
         "token",
@@ -145,7 +157,7 @@ def scheme_end(value: str) -> int:
 
 def spots(text: str, is_secret: Callable[[str], bool]) -> list[Spot]:
     """Return the secrets that stand in a text by structure, in order and without overlaps."""
-    found = sorted([*_authorizations(text), *_userinfos(text), *_assignments(text, is_secret)])
+    found = sorted([*_authorizations(text), *_userinfos(text), *_assignments(text, is_secret), *_issued(text), *_codes(text)])
     kept: list[Spot] = []
     for spot in found:
         if not kept or spot.start >= kept[-1].end:
@@ -178,6 +190,18 @@ def _userinfos(text: str) -> Iterator[Spot]:
         value = unquote(match[1])
         sure = unquote(password) if colon else value
         yield Spot(*match.span(1), "userinfo", value, (value, sure) if colon or _is_strong(sure) else ())
+
+
+def _issued(text: str) -> Iterator[Spot]:
+    for match in _ISSUED.finditer(text):
+        yield Spot(*match.span(), "token", match[0], (match[0],))
+
+
+def _codes(text: str) -> Iterator[Spot]:
+    """Find the code of OAuth in a form or URL; by its name alone a `code` may be anything."""
+    if "grant_type=" in text or "state=" in text:
+        for match in _CODE.finditer(text):
+            yield Spot(*match.span(1), "code", unquote_plus(match[1]), (unquote_plus(match[1]),))
 
 
 def _assignments(text: str, is_secret: Callable[[str], bool]) -> Iterator[Spot]:
@@ -215,6 +239,8 @@ _SIGNS: Final = tuple(
         r"privatekey",
         r"authorization",
         r"codeverifier",
+        r"devicecode",
+        r"assertion",
         r"cookie",
         r"bearer",
         r"basic",
@@ -230,5 +256,7 @@ def may_hold_secrets(data: bytes, more: tuple[bytes, ...] = ()) -> bool:
         if sign in folded:
             return True
     if b"token" in folded and folded.count(b"token") > folded.count(b"progresstoken") + folded.count(b"maxtokens"):
+        return True
+    if b"code=" in data or any(sign in data for sign in _ISSUED_SIGNS):
         return True
     return (b"://" in data and b"@" in data) or (bool(more) and any(name in folded for name in more))

@@ -43,6 +43,7 @@ def _refusal(message: object, secret: str = SECRET) -> str:
         quote_plus(SECRET),
         base64.b64encode(SECRET.encode()).decode(),
         base64.urlsafe_b64encode(f"user:{SECRET}!".encode()).decode(),
+        f"0x{SECRET.encode().hex()}",
         json.dumps({"deep": [SECRET]}),
         json.dumps(json.dumps({"deep": SECRET})),
     ],
@@ -56,6 +57,11 @@ def test_the_refusal_names_line_path_and_remedy() -> None:
         "w.jsonl:3: json.result.content[1].text still holds the value of WEATHER_KEY; nothing was kept; name the field in "
         "mcp_redact_fields or the header in mcp_redact_headers, or do not send the value"
     )
+
+
+def test_a_value_that_is_split_over_content_blocks_is_found() -> None:
+    blocks = [{"type": "text", "text": SECRET[:7]}, {"type": "text", "text": SECRET[7:]}]
+    assert "json.result.content still holds" in _refusal({"result": {"content": blocks}})
 
 
 def test_a_value_that_is_a_key_is_found_and_not_named() -> None:

@@ -156,6 +156,7 @@ FORMS = {
     "base64": base64.b64encode(SECRET.encode()).decode(),
     "url base64": base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
     "json": json.dumps(SECRET)[1:-1],
+    "hex": SECRET.encode().hex(),
 }
 
 
@@ -200,6 +201,16 @@ def test_json_that_stands_as_text_in_a_string_is_redacted_by_the_same_rules() ->
         ("{'password': 'x y', 'n': 1", "{'password': '<password:1>', 'n': 1"),
         ('{"a": {"password": "x\\"', '{"a": {"password": "<password:1>\\"'),
         ("X-Api-Key: sk-12345678", "X-Api-Key: <x-api-key:1>"),
+        ("grant_type=authorization_code&code=abc%2Fd&client_id=me", "grant_type=authorization_code&code=<code:1>&client_id=me"),
+        ("/cb?code=abcd&state=xy", "/cb?code=<code:1>&state=xy"),
+        ("exit code=abcd", "exit code=abcd"),
+        ("clone with ghp_0123456789abcdefghij0123456789abcdef", "clone with <token:1>"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.c2lnbmF0dXJl!", "<token:1>!"),
+        ("a task-0123456789-0123456789-0123", "a task-0123456789-0123456789-0123"),
+        (
+            '{"device_code": "dc1", "client_assertion": "ca1"}',
+            '{"device_code": "<device_code:1>", "client_assertion": "<client_assertion:1>"}',
+        ),
     ],
 )
 def test_text_is_redacted_where_credentials_stand_in_it(text: str, after: str) -> None:
