@@ -6,13 +6,14 @@ Every wrong value is one line that says what to write. Pinned by `tests/plugin/t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import pytest
 
 if TYPE_CHECKING:
     from pytest_mcpsym.checks import Registry
+    from pytest_mcpsym.faults.fault import Fault
     from pytest_mcpsym.wire.drift import Ignored
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "era_of",
     "expected_by_ini",
     "fail_on",
+    "faults_of",
     "ignored_by_verify",
     "limit",
     "mode",
@@ -40,14 +42,15 @@ FAIL_ON: Final = ("error", "warning", "never")
 MODES: Final = ("replay", "record", "rerecord", "verify", "live")
 TIMEOUTS: Final = ("mcp_open_timeout", "mcp_call_timeout")
 MARKER: Final = (
-    "mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=..., max_tokens=..., max_cost_usd=...): findings that this test "
-    "expects, as patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in 'progress:*' or "
-    "'-progress:*', the protocol era of its links (handshake, modern or both), and what its routes may have and spend"
+    "mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=..., max_tokens=..., max_cost_usd=..., faults={...}): findings "
+    "that this test expects, as patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in 'progress:*' or "
+    "'-progress:*', the protocol era of its links (handshake, modern or both), what its routes may have and spend, and what "
+    "is done to messages on purpose, by link, as in {'weather': 'drop to-client tools/call'}"
 )
 COUNTED: Final = ("max_hops", "max_calls")
 SPENT: Final = ("max_tokens", "max_cost_usd")
 LIMITS: Final = (*COUNTED, *SPENT)
-KEYWORDS: Final = ("expect", "checks", "era", *LIMITS)
+KEYWORDS: Final = ("expect", "checks", "era", *LIMITS, "faults")
 
 
 _MODE_HELP: Final = {
@@ -382,6 +385,9 @@ def check_marker(marker: pytest.Mark) -> str:
         wrong = _wrong_spending(name, value)
         if wrong:
             return f"@pytest.mark.mcp({name}={value!r}): use {wrong}, or None"
+    wrong = _wrong_faults(cast("object", marker.kwargs.get("faults", {})))
+    if wrong:
+        return f"@pytest.mark.mcp(faults=...): {wrong}"
     checks = cast("object", marker.kwargs.get("checks", []))
     if not isinstance(checks, (list, tuple)):
         return f"@pytest.mark.mcp(checks={checks!r}): use a list of patterns, as in checks=['progress:*'] or checks=['-progress:*']"
@@ -390,6 +396,34 @@ def check_marker(marker: pytest.Mark) -> str:
         return f"@pytest.mark.mcp(expect={expected!r}): use a list of patterns, as in expect=['jsonrpc:unanswered']"
     wrong = next((wrong for wrong in map(check_pattern, cast("list[object]", expected)) if wrong), "")
     return f"@pytest.mark.mcp(expect=...): {wrong}" if wrong else ""
+
+
+def _wrong_faults(given: object) -> str:
+    """Return what is wrong with the faults of a marker, nothing if they are right."""
+    if not isinstance(given, dict):
+        return f"{given!r}: use a dict of link names to faults, as in {{'weather': 'drop to-client tools/call'}}"
+    if given:
+        from pytest_mcpsym.errors import UsageError
+
+        try:
+            _described(cast("Mapping[str, object]", given))
+        except UsageError as error:
+            return str(error)
+    return ""
+
+
+def _described(given: Mapping[str, object]) -> dict[str, tuple[Fault, ...]]:
+    from pytest_mcpsym.faults.fault import described
+
+    return {link: described(cast("Iterable[str]", faults)) for link, faults in given.items()}
+
+
+def faults_of(markers: Iterable[pytest.Mark]) -> dict[str, tuple[Fault, ...]]:
+    """Return what a test's closest marker does to messages on purpose, by link."""
+    for marker in markers:
+        if "faults" in marker.kwargs:
+            return _described(cast("Mapping[str, object]", marker.kwargs["faults"]))
+    return {}
 
 
 def _or(choices: tuple[str, ...]) -> str:

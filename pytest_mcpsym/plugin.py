@@ -146,6 +146,7 @@ def switchboard(request: pytest.FixtureRequest, _mcp_era: Era, mcp_redact: Rules
         fail_on_findings=False,
         rules=_rules(request.config, mcp_redact),
         tapes=state.tapes,
+        faults=options.faults_of(node.iter_markers("mcp")),
     )
 
     def describe(*, era: Era | Mapping[str, Era] | None = None, **links: object) -> Opener:

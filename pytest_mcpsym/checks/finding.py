@@ -16,6 +16,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final, Literal
 
+from pytest_mcpsym.checks.harness import Blameless
 from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
@@ -221,6 +222,8 @@ def judge(log: WireLog, checks: Registry, *, closed: bool = True) -> tuple[Findi
             except Exception as error:  # noqa: BLE001  # whatever a check does wrong must not hide what the others found
                 message = f"check {each.id} crashed: {type(error).__name__}: {error}"
                 found.append(Finding(CRASHED, "error", message, (), ""))
+    blameless = Blameless(log)
+    found = [each for each in found if not blameless.excuses(each.check, each.frames, each.link)]
     return tuple(sorted(found, key=lambda finding: max(finding.frames, default=-1)))
 
 

@@ -17,6 +17,7 @@ from pytest_mcpsym.checks import Registry
 from pytest_mcpsym.errors import LoopError, UsageError
 from pytest_mcpsym.switchboard import loops
 from pytest_mcpsym.switchboard.engine import CallOptions, Engine, Progress, telling
+from pytest_mcpsym.switchboard.handle import LinkHandle
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.views import Views
 from pytest_mcpsym.wire.log import WireLog
@@ -91,6 +92,12 @@ class AsyncBoard(Views):
         self._guard()
         with telling():
             return self._engine.link(name).client
+
+    def link(self, name: str) -> LinkHandle:
+        """Return one link, to do faults to its messages."""
+        self._guard()
+        with telling():
+            return LinkHandle(name, self._engine.link(name).faults)
 
     async def aclose(self) -> None:
         """Close all links. Closing twice does nothing.
@@ -239,6 +246,12 @@ class Board(Views):
         self._run.refuse_closed()
         with telling():
             return BlockingClient(self._engine.link(name).client, self._run)
+
+    def link(self, name: str) -> LinkHandle:
+        """Return one link, to do faults to its messages."""
+        self._run.refuse_closed()
+        with telling():
+            return LinkHandle(name, self._engine.link(name).faults)
 
     def close(self) -> None:
         """Close all links; see `AsyncBoard.aclose` for errors. Closing twice does nothing."""

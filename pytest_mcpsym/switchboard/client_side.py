@@ -31,6 +31,8 @@ from mcp_types import (
     jsonrpc_message_adapter,
 )
 
+from pytest_mcpsym.faults.active import Faults
+from pytest_mcpsym.faults.channel import FaultyChannel
 from pytest_mcpsym.switchboard import legs, loops
 from pytest_mcpsym.switchboard.asked import Answer, Asked, Requesting, Serve, error_member
 from pytest_mcpsym.switchboard.connect import connect
@@ -63,6 +65,7 @@ class ClientSide:
         pending: The raw requests, whose answers are not the client's.
         calls: The routed requests in flight, the client's among them.
         on_lost: Told that the peer is gone.
+        faults: What is done to messages on purpose.
 
     Attributes:
         channel: The connection; `None` while there is none.
@@ -82,6 +85,7 @@ class ClientSide:
         pending: Pending,
         calls: OpenCalls,
         on_lost: Callable[[], None],
+        faults: Faults,
     ) -> None:
         self.channel: Channel | None = None
         self.envelope: dict[str, object] = {}
@@ -95,6 +99,7 @@ class ClientSide:
         self._pending = pending
         self._open = calls
         self._on_lost = on_lost
+        self._faults = faults
         self._owner = loops.current()
         self._symmetric = False
         self._serving: dict[str, anyio.CancelScope] = {}
@@ -159,7 +164,8 @@ class ClientSide:
     async def open_channel(self) -> AsyncGenerator[None]:
         """Hold the transport open while the SDK client uses it."""
         try:
-            async with connect(self._link.spec, self._tap) as self.channel, anyio.create_task_group() as pumping:
+            async with connect(self._link.spec, self._tap, self._faults) as inner, anyio.create_task_group() as pumping:
+                self.channel = FaultyChannel(inner, self._faults, pumping)
                 self._outbox, self._inbox = anyio.create_memory_object_stream[SessionMessage | Exception](math.inf)
                 pumping.start_soon(self._pump, self.channel, self._outbox)
                 try:

@@ -23,6 +23,8 @@ from pytest_mcpsym.transport.tap import Channel, Tap
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from pytest_mcpsym.faults.active import Faults
+
 __all__ = ["connect"]
 
 _IN_PROCESS = "http://127.0.0.1:8000"
@@ -30,8 +32,8 @@ _IN_PROCESS = "http://127.0.0.1:8000"
 
 
 @asynccontextmanager
-async def connect(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
-    """Open the channel of one link.
+async def connect(spec: LinkSpec, tap: Tap, faults: Faults | None = None) -> AsyncGenerator[Channel]:
+    """Open the channel of one link; `faults` are those that its transport does to the bytes.
 
     Raises:
         LinkError: The peer could not be started or reached.
@@ -47,33 +49,33 @@ async def connect(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
         async with open_memory(server, tap, is_strict=_is_strict(spec.target)) as channel:
             yield channel
     elif isinstance(spec.target, StdioServerParameters):
-        async with open_stdio(spec.target, tap) as channel:
+        async with open_stdio(spec.target, tap, faults=faults) as channel:
             yield channel
     else:
-        async with _connect_http(spec, tap) as channel:
+        async with _connect_http(spec, tap, faults) as channel:
             yield channel
 
 
 @asynccontextmanager
-async def _connect_http(spec: LinkSpec, tap: Tap) -> AsyncGenerator[Channel]:
+async def _connect_http(spec: LinkSpec, tap: Tap, faults: Faults | None) -> AsyncGenerator[Channel]:
     from pytest_mcpsym.transport.asgi import asgi_transport
     from pytest_mcpsym.transport.http import open_http
     from pytest_mcpsym.transport.sockets import serve_on_loopback
 
     if isinstance(spec.target, str):
-        async with open_http(spec.target, tap, headers=spec.headers) as channel:
+        async with open_http(spec.target, tap, headers=spec.headers, faults=faults) as channel:
             yield channel
     elif spec.transport == "sockets":
         async with (
             serve_on_loopback(partial(_application, spec), factory=True) as address,
-            open_http(address + spec.path, tap, headers=spec.headers) as channel,
+            open_http(address + spec.path, tap, headers=spec.headers, faults=faults) as channel,
         ):
             yield channel
     else:
         with noting_tasks(tap, tap):
             async with (
                 asgi_transport(_application(spec), owner=tap) as transport,
-                open_http(_IN_PROCESS + spec.path, tap, headers=spec.headers, transport=transport) as channel,
+                open_http(_IN_PROCESS + spec.path, tap, headers=spec.headers, transport=transport, faults=faults) as channel,
             ):
                 yield channel
 

@@ -31,6 +31,7 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError
+from pytest_mcpsym.faults.active import Faults
 from pytest_mcpsym.switchboard import legs, loops
 from pytest_mcpsym.switchboard.asked import Answer, OnProgress, OnSent, Serve
 from pytest_mcpsym.switchboard.asker import Asker
@@ -80,7 +81,10 @@ class Link:
         self._pending = Pending(name)
         self._open = OpenCalls(name, tap.log)
         self.mirrored = Mirrored(name, applies=spec.over_http and self.era == "modern")
-        self._side = ClientSide(self, tap, serve, settings, pending=self._pending, calls=self._open, on_lost=self._lose)
+        self.faults = Faults(tap, spec.transport, (*spec.faults, *settings.faults.get(name, ())))
+        self._side = ClientSide(
+            self, tap, serve, settings, pending=self._pending, calls=self._open, on_lost=self._lose, faults=self.faults
+        )
 
     @property
     def client(self) -> Client:

@@ -78,6 +78,11 @@ class Opener(Scripted):
                 self._recorded[name] = target
             spec = target.target if isinstance(target, Recorded) else describe(target)
             self._specs[name] = with_canary(replace(spec, era=spec.era or eras.get(name)))
+        for name in settings.faults:
+            if name not in links:
+                raise UsageError(
+                    f"faults= names {name!r}, which is no link of this board (links: {', '.join(links) or 'none'})"
+                )
         self._settings = settings if not isinstance(era, str) else replace(settings, era=era)
         self._opened = opened
         secrets = tuple(pair for spec in self._specs.values() for pair in spec.secrets)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_mcpsym.checks import DEFAULT, Registry
+from pytest_mcpsym.faults.fault import Fault
 from pytest_mcpsym.switchboard.target import Era
 from pytest_mcpsym.switchboard.trail import Limits
 from pytest_mcpsym.wire.redact import Rules
@@ -30,6 +32,7 @@ class Settings:
         fail_on_findings: Whether closing raises on unexpected findings (outside pytest; inside, the plugin judges after the test).
         rules: What is secret beyond the defaults and the links' own credentials.
         tapes: The recordings of the test; `None` outside pytest, where nothing is recorded.
+        faults: What is done to messages on purpose, by link, beside the links' own.
     """
 
     era: Era = "handshake"
@@ -41,3 +44,4 @@ class Settings:
     fail_on_findings: bool = True
     rules: Rules = field(default_factory=Rules)
     tapes: Tapes | None = None
+    faults: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict[str, "tuple[Fault, ...]"])

@@ -22,6 +22,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 from pytest_mcpsym.errors import TargetError, UsageError
+from pytest_mcpsym.faults.fault import Fault, described
 from pytest_mcpsym.replay.played import Played
 from pytest_mcpsym.replay.verified import Verified
 from pytest_mcpsym.transport.upstream import Upstream
@@ -69,6 +70,7 @@ class LinkSpec:
         path: Path of the MCP endpoint of an ASGI app.
         grants: Patterns over link names and routed names: what this peer may see and call of others. `None` is everything.
         approve: Patterns of the same kind: what of this the user is asked to approve.
+        faults: What is done to its messages on purpose, from the first on.
     """
 
     transport: Transport
@@ -80,6 +82,7 @@ class LinkSpec:
     path: str = "/mcp"
     grants: tuple[str, ...] | None = None
     approve: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     @property
     def label(self) -> str:
@@ -136,6 +139,7 @@ def link(
     path: str | None = None,
     grants: Iterable[str] | None = None,
     approve: Iterable[str] = (),
+    faults: Iterable[str | Fault] = (),
 ) -> LinkSpec:
     """Describe a link in more detail than its target alone does.
 
@@ -154,6 +158,7 @@ def link(
             (`"files__read_*"`, `"files+file://*"`); default everything. A peer is never granted itself.
         approve: What of this the user is asked to approve each time, as patterns of the same kind; default nothing. The test answers
             with `board.user.approve(...)`.
+        faults: What is done to its messages on purpose, from the first on, as in `["drop to-client tools/call nth=2"]`.
 
     Raises:
         TargetError: No link can be made from the target.
@@ -187,7 +192,7 @@ def link(
         )
     if grants is not None:
         spec = replace(spec, grants=_patterns("grants", grants))
-    spec = replace(spec, approve=_patterns("approve", approve) or base.approve)
+    spec = replace(spec, approve=_patterns("approve", approve) or base.approve, faults=described(faults) or base.faults)
     if path is not None and not _is_asgi(spec.target):
         raise UsageError(f"path= is for ASGI apps; {spec.label} is none")
     return spec if path is None else replace(spec, path=path)

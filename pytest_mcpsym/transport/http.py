@@ -19,7 +19,7 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
 import httpx2
@@ -31,6 +31,9 @@ from pytest_mcpsym.transport.sse import EventDecoder
 from pytest_mcpsym.transport.tap import Tap, Undelivered
 from pytest_mcpsym.wire.frame import Envelope, Frame, Message, id_text, parse
 from pytest_mcpsym.wire.redact import Redactor
+
+if TYPE_CHECKING:
+    from pytest_mcpsym.faults.active import Faults
 
 __all__ = ["CLOSE_TIMEOUT", "RETRY_DELAY", "TIMEOUT", "HTTPChannel", "open_http"]
 
@@ -399,6 +402,7 @@ async def open_http(
     timeout: float = TIMEOUT,
     retry_delay: float = RETRY_DELAY,
     close_timeout: float = CLOSE_TIMEOUT,
+    faults: Faults | None = None,
 ) -> AsyncGenerator[HTTPChannel]:
     """Open a channel to a Streamable HTTP endpoint; nothing is sent before the first message.
 
@@ -410,6 +414,7 @@ async def open_http(
         timeout: Seconds to connect, to write, and for a notification to be accepted.
         retry_delay: Seconds before a broken stream is opened again, where the server did not say.
         close_timeout: Seconds for the `DELETE` of the session at the close.
+        faults: What is done to HTTP exchanges on purpose.
 
     Yields:
         The channel. Failures of single requests come out of `receive` as `Undelivered`.
@@ -426,7 +431,7 @@ async def open_http(
     )
     body: Exception | None = None
     async with client, anyio.create_task_group() as tasks:
-        endpoint = Endpoint(client, url, tap)
+        endpoint = Endpoint(client, url, tap, faults)
         channel = HTTPChannel(endpoint, tap, tasks, headers=headers or {}, timeout=timeout, retry_delay=retry_delay)
         try:
             yield channel

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import httpx2
 
+from pytest_mcpsym.transport.http_faults import respond
 from pytest_mcpsym.transport.tap import Tap
+
+if TYPE_CHECKING:
+    from pytest_mcpsym.faults.active import Faults
 
 __all__ = ["LINGER", "Body", "Endpoint", "Exchange", "header_pairs", "sentence"]
 
@@ -92,10 +97,11 @@ class _BodyIterator:
 class Endpoint:
     """Where the HTTP requests of one link go, and the notes about them."""
 
-    def __init__(self, client: httpx2.AsyncClient, url: str, tap: Tap) -> None:
+    def __init__(self, client: httpx2.AsyncClient, url: str, tap: Tap, faults: Faults | None = None) -> None:
         self.client = client
         self.url = url
         self._tap = tap
+        self._faults = faults
 
     @asynccontextmanager
     async def open(self, exchange: Exchange, request: httpx2.Request) -> AsyncGenerator[httpx2.Response]:
@@ -125,7 +131,8 @@ class Endpoint:
         headers = [list(pair) for pair in header_pairs(request.headers)]
         self._tap.note("http", exchange=exchange.number, event="request", method=request.method, url=url, headers=headers)
         try:
-            response = await self.client.send(request, stream=True, follow_redirects=False)
+            send = partial(self.client.send, request, stream=True, follow_redirects=False)
+            response = await (send() if not self._faults else respond(self._faults, request, send))
         except httpx2.HTTPError as error:
             self._tap.note("http", exchange=exchange.number, event="closed", by="peer", reason=sentence(error))
             raise

@@ -235,6 +235,14 @@ class _MemoryLink:
         self._tap.note("failure", reason=reason)
         self._scope.cancel()
 
+    async def end_input(self) -> None:
+        """End the server's input: see `pytest_mcpsym.faults.channel`."""
+        self._lines.end_writing()
+
+    def kill(self) -> None:
+        """End the server at once, as a process that is killed."""
+        self.fail("killed by a fault of the link")
+
     async def serve(self, server: MemoryServer) -> None:
         """Run the server until it ends; never raises what the server raised."""
         try:

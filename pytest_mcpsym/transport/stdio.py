@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import anyio
-from anyio.abc import AsyncResource, ByteReceiveStream, Process
+from anyio.abc import AsyncResource, ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.client.stdio import get_default_environment
 
@@ -35,6 +35,8 @@ from pytest_mcpsym.wire.frame import Frame
 if TYPE_CHECKING:
     import asyncio
 
+    from pytest_mcpsym.faults.active import Faults
+
 __all__ = ["BUFFERED_MESSAGES", "Patience", "StdioParameters", "open_stdio"]
 
 BUFFERED_MESSAGES: Final = 64
@@ -42,6 +44,8 @@ BUFFERED_MESSAGES: Final = 64
 _CHUNK: Final = 65_536
 _STDERR_LINE: Final = 65_536
 """Bytes of standard error after which a line without end is cut."""
+_JOIN: Final = 0.25
+"""Seconds that a message which is to be written together with the next one waits for it."""
 _POLL: Final = 0.01
 _IDLE_POLL: Final = 0.1
 
@@ -90,19 +94,22 @@ class StdioParameters(Protocol):
 
 
 @asynccontextmanager
-async def open_stdio(params: StdioParameters, tap: Tap, *, patience: Patience = Patience()) -> AsyncGenerator[Channel]:
+async def open_stdio(
+    params: StdioParameters, tap: Tap, *, patience: Patience = Patience(), faults: Faults | None = None
+) -> AsyncGenerator[Channel]:
     """Start a server and yield the channel to it.
 
     Args:
         params: Command, arguments, working directory, and what to add to the SDK's default environment.
         tap: Where frames and `stderr`, `exit`, `failure` and `close` notes go.
         patience: Bounds of the waits.
+        faults: What is done to the bytes on purpose.
 
     Raises:
         LinkError: `not-found` or `not-started`, with the nearest command that exists.
     """
     # No await from here until the `try`: a cancellation delivered in between would leak the process.
-    link = _StdioLink(await _start(params, tap), tap, patience)
+    link = _StdioLink(await _start(params, tap), tap, patience, faults)
     body: Exception | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(link.run)
@@ -136,9 +143,18 @@ async def _start(params: StdioParameters, tap: Tap) -> Process:
 
 @dataclass(slots=True, eq=False)
 class _Write:
-    """One message on its way into the process."""
+    """One message on its way into the process.
+
+    Attributes:
+        data: Its line.
+        pieces: In how many pieces it is written, with a pause of so many seconds between two.
+        joined: Whether it waits for the next message, to be written together with it.
+    """
 
     data: bytes
+    pieces: int = 1
+    pause: float = 0.0
+    joined: bool = False
     done: anyio.Event = field(default_factory=anyio.Event)
     written: bool = False
 
@@ -146,10 +162,11 @@ class _Write:
 class _StdioLink:
     """A running process with the tasks that serve its pipes; its `send` and `receive` are the `Channel`."""
 
-    def __init__(self, process: Process, tap: Tap, patience: Patience) -> None:
+    def __init__(self, process: Process, tap: Tap, patience: Patience, faults: Faults | None) -> None:
         self._process = process
         self._tap = tap
         self._patience = patience
+        self._faults = faults
         self._outbox: MemoryObjectSendStream[_Write]
         self._writes: MemoryObjectReceiveStream[_Write]
         self._outbox, self._writes = anyio.create_memory_object_stream[_Write](float("inf"))
@@ -180,8 +197,10 @@ class _StdioLink:
         if self._writing.cancel_called:
             raise anyio.BrokenResourceError
         frame = self._tap.sent(data)
-        write = self._last_write = _Write(data + b"\n")
+        write = self._last_write = self._as_faults_want(frame, _Write(data + b"\n"))
         self._outbox.send_nowait(write)
+        if write.joined:
+            return frame
         await write.done.wait()
         if not write.written:
             raise anyio.BrokenResourceError
@@ -222,16 +241,42 @@ class _StdioLink:
         assert stdin is not None
         with self._writing, suppress(OSError, RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError):
             while True:
-                write = await self._writes.receive()
+                batch = [await self._writes.receive()]
                 try:
-                    await stdin.send(write.data)
-                    write.written = True
+                    if batch[0].joined:
+                        with anyio.move_on_after(_JOIN):
+                            batch.append(await self._writes.receive())
+                    await _put(stdin, b"".join(each.data for each in batch), batch[0])
+                    for each in batch:
+                        each.written = True
                 finally:
-                    write.done.set()
+                    for each in batch:
+                        each.done.set()
         self._writing.cancel()
         with suppress(anyio.WouldBlock):
             while True:
                 self._writes.receive_nowait().done.set()
+
+    def _as_faults_want(self, frame: Frame, write: _Write) -> _Write:
+        """Say how the bytes of a message are written, where a fault of the link has a say in it."""
+        if self._faults:
+            method = frame.message.method or ""
+            for applied in self._faults.due("to-server", method, "split", "coalesce"):
+                self._faults.note(applied, frame.message, method)
+                write.joined = write.joined or applied.fault.kind == "coalesce"
+                if applied.fault.kind == "split":
+                    write.pieces, write.pause = int(applied.fault.number("pieces")), applied.fault.number("seconds")
+        return write
+
+    async def end_input(self) -> None:
+        """End the server's input: see `pytest_mcpsym.faults.channel`."""
+        self._writing.cancel()
+        await _close_pipe(self._process.stdin)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
 
     async def _read_stdout(self) -> None:
         """Turn each line of standard output into a frame."""
@@ -335,6 +380,15 @@ class _StdioLink:
         left = processes_of(self._process.pid)
         if left:
             self._tap.note("left", processes=left)
+
+
+async def _put(stdin: ByteSendStream, data: bytes, write: _Write) -> None:
+    """Write some bytes, in as many pieces as a message wants."""
+    size = -(-len(data) // write.pieces)
+    for start in range(0, len(data), size):
+        if start:
+            await anyio.sleep(write.pause)
+        await stdin.send(data[start : start + size])
 
 
 async def _close_pipe(pipe: AsyncResource | None) -> None:

@@ -16,7 +16,9 @@ from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
 
 __all__ = ["Cause", "Entry", "Evidence", "Note", "SideChannel", "WireLog"]
 
-SideChannel = Literal["open", "credentials", "closing", "close", "stderr", "exit", "http", "failure", "approval", "left"]
+SideChannel = Literal[
+    "open", "credentials", "closing", "close", "stderr", "exit", "http", "failure", "approval", "left", "fault"
+]
 """Side channels of a link:
 
 * `open`: `{"transport": "memory" | "stdio" | "http", "era": "handshake" | "modern", "target": text}`; of an HTTP API that servers
@@ -36,6 +38,8 @@ SideChannel = Literal["open", "credentials", "closing", "close", "stderr", "exit
 * `left`: `{"processes": names}` or `{"tasks": names}`: what the server left running when the link had closed
 * `approval`: `{"method": text, "name": a routed name or URI, "decision": "approved" | "refused" | "unscripted" | "undecided"}`: what the peer of this
   link wanted of another, and what the user said to it
+* `fault`: `{"fault": text, "kind": text, "direction": text, "method": text, "id": text | None, "became": text | None}`: what the harness did on
+  purpose to a message with this method (of an answer: that of its request) and id, and the id that it has since, if it has another
 """
 
 Evidence = Literal["routed", "meta", "continuation", "stream", "sole", "ambiguous"]

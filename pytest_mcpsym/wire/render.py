@@ -295,6 +295,9 @@ def _note(note: Note) -> str:
         return "  ".join(
             (_text(note.link), "approval", *(_text(data.get(key)) for key in ("method", "name", "decision")))
         ).rstrip()
+    if note.channel == "fault":
+        what = f"{data.get('method') or 'message'}" + (f" (id {data['id']})" if data.get("id") else "")
+        return "  ".join((_text(note.link), "fault", _text(data.get("fault")), _text(what)))
     words = [_text(note.link), note.channel]
     only = data.pop("text", data.pop("reason", None))
     if only is not None:

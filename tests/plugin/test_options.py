@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
+from pytest_mcpsym import options
 from tests.plugin.harness import Example, ini
 
 MakeExample = Callable[..., Example]
 
 NO_PATTERN = "is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or 'link:progress:*'"
 NO_SELECTION = "is no pattern for checks; they look like 'jsonrpc:unanswered', 'progress:*' or '-progress:*'"
-VALID = "expect, checks, era, max_hops, max_calls, max_tokens, max_cost_usd"
+VALID = "expect, checks, era, max_hops, max_calls, max_tokens, max_cost_usd, faults"
 TEST = "def test_it(switchboard): pass\n"
 
 
@@ -143,10 +144,10 @@ def test_help_lists_our_options_and_settings(example: MakeExample, pytester: pyt
 def test_markers_list_ours_on_one_line(example: MakeExample, pytester: pytest.Pytester) -> None:
     run = example(TEST).run_here(pytester, "--markers")
     run.says(
-        "@pytest.mark.mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=..., max_tokens=..., max_cost_usd=...): "
-        "findings that this test expects, as patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in "
-        "'progress:*' or '-progress:*', the protocol era of its links (handshake, modern or both), and what its routes may have and "
-        "spend"
+        "@pytest.mark.mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=..., max_tokens=..., max_cost_usd=..., "
+        "faults={...}): findings that this test expects, as patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in "
+        "'progress:*' or '-progress:*', the protocol era of its links (handshake, modern or both), what its routes may have and "
+        "spend, and what is done to messages on purpose, by link, as in {'weather': 'drop to-client tools/call'}"
     )
 
 
@@ -175,3 +176,15 @@ def test_the_plugin_can_be_switched_off(example: MakeExample, pytester: pytest.P
     run = example("def test_it(): pass\n").run_here(pytester, "-p", "no:mcpsym")
     assert run.outcomes == {"passed": 1}
     assert "mcpsym-" not in run.text
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("drop", "'drop': use a dict of link names to faults, as in {'weather': 'drop to-client tools/call'}"),
+        ({"a": "dorp"}, "there is no fault 'dorp'; did you mean 'drop'?; there are delay"),
+        ({"a": ["drop", "split pieces=1"]}, "pieces='1' of the fault 'split': use 2 or more (how many)"),
+    ],
+)
+def test_wrong_faults_of_a_marker_are_one_line(given: object, says: str) -> None:
+    assert options.check_marker(pytest.mark.mcp(faults=given).mark).startswith(f"@pytest.mark.mcp(faults=...): {says}")

@@ -153,7 +153,7 @@ def play(seed: int, *, links: int = 4, calls: int = 3, dropped: bool = False, ga
         dropped: Let some calls stop anywhere, so that requests stay unanswered.
         garbage: Add frames, notes and cause records that fit nowhere.
     """
-    rng = Random(seed)  # noqa: S311  # no secret is made of it
+    rng = Random(seed)  # no secret is made of it
     peers = _Play(rng)
     for link in LINKS:
         peers.telling.open(link)

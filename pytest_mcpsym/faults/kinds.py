@@ -1,0 +1,128 @@
+"""Every kind of fault: what it does, in which directions and on which transports it can, and what it takes. A table, and nothing else.
+
+Standard library only. Pinned by `tests/faults/test_fault.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+__all__ = ["DIRECTIONS", "KINDS", "SELECTORS", "Kind", "Option"]
+
+DIRECTIONS: Final = ("to-server", "to-client")
+TRANSPORTS: Final = ("memory", "stdio", "http")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What a fault takes under a name.
+
+    Attributes:
+        default: Used where nothing is given; its type is the option's.
+        about: What it is.
+        least: The least value of a number.
+    """
+
+    default: float | int | str
+    about: str
+    least: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of fault.
+
+    Attributes:
+        about: What it does, in one sentence.
+        directions: In which it can be done; the first is the default.
+        transports: On which.
+        options: What it takes, beside the selectors that all take.
+        intact: Whether the message arrives as it was sent, so that its receiver owes what it owes anyway.
+        ends: Whether the connection is over with it.
+    """
+
+    about: str
+    directions: tuple[str, ...] = DIRECTIONS
+    transports: tuple[str, ...] = TRANSPORTS
+    options: Mapping[str, Option] = field(default_factory=dict[str, Option])
+    intact: bool = False
+    ends: bool = False
+
+
+_PIPES: Final = ("memory", "stdio")
+_SERVER: Final = ("to-server",)
+_CLIENT: Final = ("to-client", "to-server")
+
+SELECTORS: Final[Mapping[str, Option]] = {
+    "nth": Option(0, "only the message with this number among those that match, from 1"),
+    "every": Option(1, "only each so-many-th", 1),
+    "times": Option(0, "at most so many; 0 is without limit"),
+    "chance": Option(1.0, "only with this probability"),
+    "seed": Option(0, "decides what is left to chance; the same seed decides the same"),
+}
+"""Options of every fault: to which of the matching messages it is done."""
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "delay": Kind(
+        "The message, and what comes behind it, is held back.",
+        _CLIENT,
+        options={"seconds": Option(0.1, "for how long")},
+        intact=True,
+    ),
+    "slow": Kind(
+        "The message crosses at a number of bytes a second, as from a slow writer to a slow reader.",
+        _CLIENT,
+        options={"rate": Option(10_000, "bytes a second", 1)},
+        intact=True,
+    ),
+    "drop": Kind("The message is lost.", _CLIENT),
+    "duplicate": Kind("The message comes more than once.", _CLIENT, options={"count": Option(2, "how often in all", 2)}),
+    "reorder": Kind(
+        "The message comes after the next one in its direction.",
+        _CLIENT,
+        options={"seconds": Option(0.25, "how long it waits for a next one")},
+    ),
+    "truncate": Kind("Only the beginning of the message comes.", _CLIENT, options={"keep": Option(0.5, "what part of it")}),
+    "corrupt": Kind("Bytes of the message are replaced by others.", _CLIENT, options={"count": Option(1, "how many", 1)}),
+    "split": Kind(
+        "The message is written in pieces.",
+        _SERVER,
+        ("stdio",),
+        {"pieces": Option(3, "how many", 2), "seconds": Option(0.02, "between two")},
+        intact=True,
+    ),
+    "coalesce": Kind("The message is written together with the next one.", _SERVER, ("stdio",), intact=True),
+    "half-close": Kind("The server's input ends after the message.", _SERVER, _PIPES, ends=True),
+    "exit": Kind("The server is killed as soon as the message is written, or instead of it.", _CLIENT[::-1], _PIPES, ends=True),
+    "id-type": Kind("The id of a request or answer has another JSON type.", _CLIENT),
+    "id-reused": Kind("A request, or an answer, has the id of the one before it.", _CLIENT[::-1]),
+    "unknown-notification": Kind("A notification that nobody knows comes after the message.", _CLIENT),
+    "unsolicited-request": Kind("A `ping` that nobody sent comes after the message.", _CLIENT),
+    "late-progress": Kind("Progress for the request comes after its answer.", ("to-client",)),
+    "wrong-token": Kind("A progress token is another one.", _CLIENT),
+    "status": Kind(
+        "HTTP answers with a status, and the server gets nothing.", _SERVER, ("http",), {"code": Option(503, "which", 400)}
+    ),
+    "redirect": Kind(
+        "HTTP answers with a redirect, and the server gets nothing.",
+        _SERVER,
+        ("http",),
+        {"location": Option("", "to which URL; the same one, if none is given"), "code": Option(307, "with which status", 300)},
+    ),
+    "stall": Kind(
+        "HTTP answers, and its body does not come.",
+        _SERVER,
+        ("http",),
+        {"seconds": Option(3600.0, "for how long")},
+    ),
+    "cut": Kind(
+        "The event stream of HTTP breaks off; a server that numbers its events is asked for the rest.",
+        _SERVER,
+        ("http",),
+        {"events": Option(0, "after how many events")},
+    ),
+    "reset": Kind("The HTTP connection breaks before there is a response.", _SERVER, ("http",)),
+}
+"""All kinds, by name."""
