@@ -66,7 +66,10 @@ def commit(state: ItemState) -> str:
         if tape.use == "played":
             state.kept.setdefault(tape.shown, "played")
         elif tape.use == "verified":
-            state.kept[tape.shown] = "differs" if tape.drifts else "verified"
+            if tape.drifts:
+                state.kept[tape.shown] = "differs"
+            elif not state.unclean:
+                state.kept[tape.shown] = "verified"
         elif not state.skipped:
             try:
                 _keep(tape, state)

@@ -160,6 +160,7 @@ def test_a_miss_is_still_the_headline(example: MakeExample, pytester: pytest.Pyt
     run = first.example.with_files({"test_it.py": other}).run_here(pytester, *QUIET, "--mcp-verify")
     assert run.outcomes == {"failed": 1}
     run.says("mcp replay miss in test_it", 'sent "eggs"')
+    assert "1 verified" not in run.text
 
 
 def test_a_server_that_cannot_be_started_is_named(example: MakeExample, pytester: pytest.Pytester) -> None:
