@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from mcp.server.sse import SseServerTransport
 from mcp.server.transport_security import TransportSecuritySettings
 
+from pytest_mcpsym.transport.strict_app import MOST_BYTES, StrictApp
+
 if TYPE_CHECKING:
     from pytest_mcpsym.serving.served import Served
     from pytest_mcpsym.transport.asgi import ASGIApp, Receive, Scope, Send
@@ -32,7 +34,7 @@ def over_sse(served: Served, host: str) -> ASGIApp:
         allowed_hosts=list(_NAMES),
         allowed_origins=[f"http://{name}" for name in _NAMES],
     )
-    transport = SseServerTransport("/messages/", guard)
+    transport = SseServerTransport("/messages/", guard, max_request_body_size=MOST_BYTES)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,4 +48,4 @@ def over_sse(served: Served, host: str) -> ASGIApp:
             await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
             await send({"type": "http.response.body", "body": b""})
 
-    return app
+    return StrictApp(app) if served.is_strict else app

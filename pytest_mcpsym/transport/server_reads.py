@@ -7,18 +7,27 @@ with silence. `StrictReads` answers such a line as `pytest_mcpsym.wire.strict` s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Protocol, Self, cast
 
 import anyio
 import anyio.lowlevel
 from mcp.shared.message import SessionMessage
-from mcp_types import ErrorData, JSONRPCError, jsonrpc_message_adapter
+from mcp_types import (
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+    jsonrpc_message_adapter,
+)
 
 from pytest_mcpsym.wire.strict import PARSE_ERROR, Refusal, refusal
 
-__all__ = ["Lines", "Refusals", "ServerReads", "StrictReads"]
+__all__ = ["InFlight", "Lines", "Refusals", "ServerReads", "StrictReads"]
 
 
 class Lines(Protocol):
@@ -46,13 +55,53 @@ class Refusals(Protocol):
         ...
 
 
+class InFlight:
+    """The requests that a server was asked and has not answered yet; what was cancelled is none of them."""
+
+    __slots__ = ("_ids", "_settled")
+
+    def __init__(self) -> None:
+        self._ids: set[RequestId] = set()
+        self._settled: anyio.Event | None = None
+
+    def asked(self, message: JSONRPCMessage) -> None:
+        """Take note of what the client said."""
+        if isinstance(message, JSONRPCRequest):
+            self._ids.add(message.id)
+        elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+            self._over(cast("RequestId", (message.params or {}).get("requestId")))
+
+    def said(self, message: JSONRPCMessage) -> None:
+        """Take note of what the server said."""
+        if isinstance(message, (JSONRPCResponse, JSONRPCError)) and message.id is not None:
+            self._over(message.id)
+
+    async def settled(self) -> None:
+        """Wait until all is answered."""
+        while self._ids:
+            self._settled = self._settled or anyio.Event()
+            await self._settled.wait()
+
+    def _over(self, ident: RequestId) -> None:
+        self._ids.discard(ident)
+        if not self._ids and self._settled is not None:
+            self._settled.set()
+            self._settled = None
+
+
 class ServerReads:
-    """The server's input. It has no `last_context`, as a pipe has none."""
+    """The server's input. It has no `last_context`, as a pipe has none.
 
-    __slots__ = ("_lines",)
+    Args:
+        lines: Where the lines come from.
+        on_read: Told of each message before the server has it.
+    """
 
-    def __init__(self, lines: Lines) -> None:
+    __slots__ = ("_lines", "_on_read")
+
+    def __init__(self, lines: Lines, on_read: Callable[[JSONRPCMessage], None] | None = None) -> None:
         self._lines = lines
+        self._on_read = on_read
 
     async def receive(self) -> SessionMessage | Exception:
         """Return the next message, or the error of a line that is none.
@@ -61,7 +110,12 @@ class ServerReads:
             anyio.EndOfStream: The client's side was closed.
             anyio.ClosedResourceError: This stream was closed.
         """
-        return _message(await self._lines.get())
+        return self._told(_message(await self._lines.get()))
+
+    def _told(self, item: SessionMessage | Exception) -> SessionMessage | Exception:
+        if self._on_read is not None and not isinstance(item, Exception):
+            self._on_read(item.message)
+        return item
 
     def close(self) -> None:
         """Stop reading: the client's sends fail from now on."""
@@ -95,8 +149,8 @@ class StrictReads(ServerReads):
 
     __slots__ = ("_refusals",)
 
-    def __init__(self, lines: Lines, refusals: Refusals) -> None:
-        super().__init__(lines)
+    def __init__(self, lines: Lines, refusals: Refusals, on_read: Callable[[JSONRPCMessage], None] | None = None) -> None:
+        super().__init__(lines, on_read)
         self._refusals = refusals
 
     async def receive(self) -> SessionMessage | Exception:
@@ -109,7 +163,7 @@ class StrictReads(ServerReads):
             if refused is None:
                 message = _message(line)
                 if not isinstance(message, Exception):
-                    return message
+                    return self._told(message)
                 refused = Refusal(PARSE_ERROR, "Parse error: the server's own parser cannot read it")
             if refused.owed:
                 error = ErrorData(code=refused.code, message=refused.message)

@@ -9,7 +9,9 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+from urllib.parse import urljoin
 
+import httpx2
 import pytest
 
 from pytest_mcpsym import Switchboard
@@ -57,6 +59,13 @@ async def test_a_fake_serves_over_sse(anyio_backend: str) -> None:
         async with Client(sse_client(url), mode="legacy") as client:
             answer = await client.call_tool("get-structured-content", {"location": "Chicago"})
         assert answer.structured_content == CHICAGO
+
+
+def test_what_is_no_message_is_refused_over_sse_as_everywhere() -> None:
+    with listening("everything", "--sse", "0") as url, httpx2.Client(timeout=20) as client, client.stream("GET", url) as stream:
+        path = next(line for line in stream.iter_lines() if line.startswith("data: ")).removeprefix("data: ")
+        answer = client.post(urljoin(url, path), content=b"[]", headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32600)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -55,7 +55,7 @@ _STDIO: Final = """
 
 ## What is no message
 
-JSON that is broken is answered so by every server of `mcpsym serve`, on each transport alike. JSON-RPC
+JSON that is broken is answered so by every fake of `mcpsym serve`, on each transport alike. JSON-RPC
 ([error object](https://www.jsonrpc.org/specification#error_object)) has the codes; over HTTP the status is 400 with the error as its body.
 Many servers, those of the SDKs among them, say nothing on stdio: wait with a deadline.
 

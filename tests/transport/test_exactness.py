@@ -153,6 +153,19 @@ async def test_what_is_longer_than_a_body_may_be_is_refused_by_http_and_the_conn
         await frame(channel, lambda item: item.message.id == "1")
 
 
+def test_what_is_piped_into_a_server_is_answered_before_it_ends() -> None:
+    given = INITIALIZE + b"\n" + echo("first") + b"\n"
+    ran = subprocess.run([sys.executable, *SERVE], input=given, capture_output=True, timeout=60, check=True)
+    assert [b"serverInfo" in line or b"Echo: first" in line for line in ran.stdout.splitlines()] == [True, True]
+
+
+def test_a_server_ends_with_its_input_though_a_call_goes_on() -> None:
+    params = {"name": "trigger-long-running-operation", "arguments": {"duration": 600}}
+    call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+    ran = subprocess.run([sys.executable, *SERVE], input=INITIALIZE + b"\n" + call, capture_output=True, timeout=60, check=True)
+    assert b"Long running operation completed" not in ran.stdout
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc says how much memory a process had at most")
 def test_fifty_megabytes_cost_a_server_on_a_pipe_a_few_times_their_size() -> None:
     with subprocess.Popen([sys.executable, *SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
