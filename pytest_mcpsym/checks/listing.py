@@ -1,4 +1,4 @@
-"""Checks of what servers list: names are unique, and lists change and are shared as announced.
+"""Checks of what servers list: names are unique, headers can be sent, and lists change and are shared as announced.
 
 Pinned by `tests/checks/test_listing.py`.
 """
@@ -14,12 +14,14 @@ from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.checks.wording import shown
 from pytest_mcpsym.wire.exchange import Exchange
 from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.marks import wrong_mark
 
-__all__ = ["LISTING", "changed_silently", "name_twice", "public_but_different"]
+__all__ = ["LISTING", "changed_silently", "header", "name_twice", "public_but_different"]
 
 _SPEC: Final = "https://modelcontextprotocol.io/specification/2025-11-25"
 _LISTS: Final = {"tools/list": "name", "prompts/list": "name", "resources/list": "uri"}
 """What is listed by each method, by the member that names it."""
+_HTTP: Final = ("http", "sockets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,11 @@ class _Page:
 
     exchange: Exchange
     response: Frame
-    names: tuple[str, ...]
+    items: tuple[dict[str, object], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(str(each.get(_LISTS[self.exchange.method])) for each in self.items)
 
     @property
     def first(self) -> bool:
@@ -51,7 +57,7 @@ def _pages(view: View) -> Iterator[_Page]:
         listed = exchange.response.message.result.get(exchange.method.partition("/")[0])
         if isinstance(listed, list):
             items = [cast("dict[str, object]", each) for each in cast("list[object]", listed) if isinstance(each, dict)]
-            yield _Page(exchange, exchange.response, tuple(str(each.get(_LISTS[exchange.method])) for each in items))
+            yield _Page(exchange, exchange.response, tuple(items))
 
 
 @check(
@@ -140,7 +146,7 @@ def public_but_different(view: View) -> Iterator[Finding]:
     targets = {
         note.link: str(note.data.get("target"))
         for note in view.log.notes
-        if note.channel == "open" and note.data.get("transport") in ("http", "sockets")
+        if note.channel == "open" and note.data.get("transport") in _HTTP
     }
     kept: dict[tuple[str, str], list[_Page]] = defaultdict(list)
     for page in _pages(view):
@@ -165,5 +171,29 @@ def _credential(page: _Page) -> str | None:
     return None if envelope is None else envelope.header("authorization")
 
 
-LISTING: Final = Registry((name_twice, changed_silently, public_but_different))
+@check(
+    "listing:header",
+    severity="error",
+    sentence="What a tool's schema marks with `x-mcp-header` can be sent as a header.",
+    source="2026-07-28 transports, custom headers; https://modelcontextprotocol.io/seps/2243-http-standardization",
+)
+def header(view: View) -> Iterator[Finding]:
+    """Find tools of modern HTTP servers that no client may list, because their schema marks a property wrongly."""
+    links = {
+        note.link
+        for note in view.log.notes
+        if note.channel == "open" and note.data.get("transport") in _HTTP and note.data.get("era") == "modern"
+    }
+    for page in _pages(view):
+        link = page.exchange.link
+        if link not in links or page.family != "tools":
+            continue
+        for tool in page.items:
+            wrong = wrong_mark(tool.get("inputSchema"))
+            if wrong is not None:
+                text = f"{link}: a client leaves out the tool {shown(str(tool.get('name')))}, because {wrong}"
+                yield header.finding(text, (page.response,), link)
+
+
+LISTING: Final = Registry((name_twice, changed_silently, public_but_different, header))
 """All checks of this family."""

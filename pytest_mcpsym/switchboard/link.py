@@ -80,7 +80,7 @@ class Link:
         self._released = anyio.Event()
         self._pending = Pending(name)
         self._open = OpenCalls(name, tap.log)
-        self.mirrored = Mirrored(name, applies=spec.over_http and self.era == "modern")
+        self.mirrored = Mirrored(applies=spec.over_http and self.era == "modern")
         self.faults = Faults(tap, spec.transport, (*spec.faults, *settings.faults.get(name, ())))
         self._side = ClientSide(
             self, tap, serve, settings, pending=self._pending, calls=self._open, on_lost=self._lose, faults=self.faults

@@ -1,49 +1,43 @@
 """Which arguments of a server's tools its client sends as HTTP headers too (2026-07-28, `x-mcp-header` in a tool's schema).
 
 A link knows it of the tools that were listed on it through the board. A tool whose schema says it wrongly is, as the specification
-wants, no tool for whoever lists. Pinned by `tests/switchboard/test_mirrored.py`.
+wants, no tool for whoever lists; the check `listing:header` says why. Pinned by `tests/switchboard/test_mirrored.py`.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 from typing import cast
 
-from mcp.shared.inbound import find_invalid_x_mcp_header, mcp_param_headers, x_mcp_header_map
+from mcp.shared.inbound import mcp_param_headers, x_mcp_header_map
 
+from pytest_mcpsym.wire.marks import MARK, wrong_mark
 from pytest_mcpsym.wire.splice import find
 
 __all__ = ["Mirrored"]
-
-_logger = logging.getLogger(__name__)
 
 
 class Mirrored:
     """What one link has learned.
 
     Args:
-        link: Its name, for the warning.
         applies: Whether it is a modern link over HTTP; on others nothing is mirrored.
     """
 
-    def __init__(self, link: str, *, applies: bool) -> None:
-        self._link = link
+    def __init__(self, *, applies: bool) -> None:
         self._applies = applies
         self._maps: dict[str, dict[tuple[str, ...], str]] = {}
 
     def learn(self, entry: bytes) -> bool:
         """Take note of a tool as it was listed, and say whether it is one."""
         # Every route lists anew, and nearly all tools have no such mark: they are not read.
-        is_plain = b"x-mcp-header" not in entry and b"\\u" not in entry
+        is_plain = MARK.encode() not in entry and b"\\u" not in entry
         if not self._applies or (is_plain and not self._maps):
             return True
         tool = cast("dict[str, object]", json.loads(entry))
         name, schema = str(tool.get("name")), tool.get("inputSchema")
         self._maps.pop(name, None)
-        wrong = find_invalid_x_mcp_header(schema)
-        if wrong is not None:
-            _logger.warning("link %r: the tool %r is left out, its x-mcp-header is invalid: %s", self._link, name, wrong)
+        if wrong_mark(schema) is not None:
             return False
         found = x_mcp_header_map(schema)
         if found:

@@ -120,3 +120,27 @@ def test_other_lists_may_differ(scope: str, ttl: int, credential: str, names: li
     shared(telling, "alice", "Bearer a", "now", scope=scope, ttl=ttl)
     shared(telling, "bob", credential, *names, scope=scope, ttl=ttl)
     assert told(telling) == []
+
+
+def marked(telling: Telling, transport: str, era: str, mark: str) -> Frame:
+    telling.log.note("weather", "open", transport=transport, era=era, target="weather")
+    asked = telling.request("weather", "to-server", 1, "tools/list")
+    schema = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": mark}}}
+    return telling.answer(asked, tools=[{"name": "now", "inputSchema": schema}])
+
+
+@pytest.mark.parametrize("transport", ["http", "sockets"])
+def test_a_mark_that_cannot_be_a_header_is_an_error(transport: str) -> None:
+    telling = Telling()
+    answer = marked(telling, transport, "modern", "no token")
+    assert told(telling) == [("listing:header", (answer.seq,))]
+
+
+@pytest.mark.parametrize(
+    ("transport", "era", "mark"),
+    [("http", "modern", "Region"), ("http", "handshake", "no token"), ("stdio", "modern", "no token")],
+)
+def test_a_mark_that_is_right_or_means_nothing_there_is_none(transport: str, era: str, mark: str) -> None:
+    telling = Telling()
+    marked(telling, transport, era, mark)
+    assert told(telling) == []

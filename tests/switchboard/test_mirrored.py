@@ -49,12 +49,10 @@ def test_the_tools_are_listed_when_the_server_misses_the_header(switchboard: Swi
     assert sent(board) == [None, "north"]
 
 
-def test_a_tool_whose_header_is_no_token_is_left_out_and_told(
-    switchboard: Switchboard, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.mcp(expect=["listing:header"])
+def test_a_tool_whose_header_is_no_token_is_left_out_and_is_a_finding(switchboard: Switchboard) -> None:
     with switchboard(peer=link(wrong(), transport="http"), era="modern") as board:
         assert [tool.name for tool in board.tools()] == ["peer__there"]
-    assert "link 'peer': the tool 'where' is left out, its x-mcp-header is invalid: property 'region'" in caplog.text
 
 
 @pytest.mark.parametrize(("transport", "era"), [("memory", "modern"), ("http", "handshake")])
@@ -66,7 +64,7 @@ def test_without_http_or_before_the_modern_era_such_a_tool_is_a_tool(
 
 
 def test_what_a_tool_wants_is_forgotten_when_it_is_listed_otherwise() -> None:
-    known = Mirrored("peer", applies=True)
+    known = Mirrored(applies=True)
     known.learn(REGION)
     assert known.headers(CALL) == {"Mcp-Param-Region": "north"}
     known.learn(b'{"name": "where", "inputSchema": {"type": "object"}}')
@@ -74,6 +72,6 @@ def test_what_a_tool_wants_is_forgotten_when_it_is_listed_otherwise() -> None:
 
 
 def test_a_link_that_is_not_modern_or_not_http_mirrors_nothing() -> None:
-    known = Mirrored("peer", applies=False)
+    known = Mirrored(applies=False)
     known.learn(REGION)
     assert known.headers(CALL) == {}

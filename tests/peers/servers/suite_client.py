@@ -78,7 +78,9 @@ async def touched(board: AsyncBoard) -> None:
 
 
 async def called_each(board: AsyncBoard) -> None:
-    for tool in await board.tools():
+    with board.expect("listing:header"):
+        tools = await board.tools()
+    for tool in tools:
         await attempted(board, tool.name, fitting(tool))
 
 
