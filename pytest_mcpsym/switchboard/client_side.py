@@ -39,7 +39,7 @@ from pytest_mcpsym.switchboard.connect import connect
 from pytest_mcpsym.switchboard.pending import Pending, dumps
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.trail import OpenCall, OpenCalls, Trail, Unclear
-from pytest_mcpsym.symmetric.names import CALLS, CAUSE_KEY, HOSTS_OWN, MIRRORED
+from pytest_mcpsym.symmetric.names import CALLS, CAUSE_KEY, HOSTS_OWN, MIRRORED, UPDATED
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.route import HOST, ROUTED
@@ -124,7 +124,9 @@ class ClientSide:
                 self._open.begin(id_text(message.id), OpenCall(data, trail, known.get("progressToken")))
         elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
             ident = id_text((message.params or {}).get("requestId"))
-            self._open.end(ident)
+            ended = self._open.end(ident)
+            if ended is not None:
+                ended.trail.end()
             if ident in self._driving:
                 self._driving[ident].cancel()
                 return  # The request that it names has been answered; what goes on is the legs.
@@ -191,6 +193,8 @@ class ClientSide:
         # Ids of raw requests are strings.
         if isinstance(message, (JSONRPCResponse, JSONRPCError)) and isinstance(message.id, int):
             ended = self._open.end(id_text(message.id))
+            if ended is not None and not _is_leg(message):
+                ended.trail.end()
             if _is_leg(message):
                 self._start(self._driving, id_text(message.id), self._drive, frame, ended)
                 return None
@@ -203,7 +207,7 @@ class ClientSide:
                 if scope is not None:
                     scope.cancel()
                     return None
-            elif message.method.endswith("/list_changed"):
+            elif message.method.endswith("/list_changed") or message.method == UPDATED:
                 self._start(self._serving, f"#{frame.seq}", self._announce, frame)
         if _is_leg(message):
             self._start(self._driving, f"#{frame.seq}", self._drive, frame, None)
@@ -291,6 +295,8 @@ class ClientSide:
             self._deliver(splice(final.frame.data, {("id",): ident.encode()}))
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the answer of the call
             self._deliver(b'{"jsonrpc":"2.0","id":' + ident.encode() + b"," + error_member(error) + b"}")
+        finally:
+            call.trail.end()
 
     def _deliver(self, data: bytes) -> None:
         """Give the SDK's client a message that came in another shape, unless it is gone."""

@@ -205,16 +205,20 @@ class Engine:
 
     async def _invoke(self, link: Link, params: bytes, options: CallOptions) -> Answer:
         limit = self._settings.call_timeout if options.timeout is None else options.timeout
-        return await invoke(
-            link,
-            self._host,
-            "tools/call",
-            params,
-            meta=options.meta,
-            timeout=limit,
-            trail=Trail.begin(HOST, link.name, seconds=limit, limits=self._settings.limits),
-            on_progress=_reporting(options.progress),
-        )
+        trail = Trail.begin(HOST, link.name, seconds=limit, limits=self._settings.limits)
+        try:
+            return await invoke(
+                link,
+                self._host,
+                "tools/call",
+                params,
+                meta=options.meta,
+                timeout=limit,
+                trail=trail,
+                on_progress=_reporting(options.progress),
+            )
+        finally:
+            trail.end()
 
     @contextmanager
     def _drawn(self) -> Generator[None]:

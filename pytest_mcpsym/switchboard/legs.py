@@ -1,13 +1,14 @@
 """Drive a claimed result to its end: make the calls of each leg, all at once, and bring the answers (modern era).
 
 A leg of `tools/call` that ends with `resultType: dev.mcpsym/calls` names calls and a continuation. What is dropped on the way, by
-cancellation, a time limit or a leg that is none, is cancelled at the server. Pinned by `tests/switchboard/test_legs.py`.
+cancellation, a time limit or a leg that is none, is cancelled at the server. A call that waits for updates of resources stays open over
+legs, beside the others, until there are some. Pinned by `tests/switchboard/test_legs.py` and `tests/switchboard/test_subscriptions.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from typing import Final
 
 import anyio
@@ -17,11 +18,14 @@ from pytest_mcpsym.errors import AnswerTimeout, LinkError
 from pytest_mcpsym.switchboard.asked import Answer, Asked, OnProgress, Requesting, Serve, error_member
 from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.trail import Trail
-from pytest_mcpsym.symmetric.names import CALLS, CANCEL, CONTINUE
+from pytest_mcpsym.symmetric.names import CALLS, CANCEL, CONTINUE, UPDATES
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.splice import find
 
 __all__ = ["abandon", "drive", "is_leg"]
+
+PATIENCE: Final = 5.0
+"""Seconds without an update after which a leg is continued without news: the server may have calls to make that no update brings."""
 
 _CANCEL_GRACE: Final = 1.0
 """Seconds that the server may take to confirm that a continuation is cancelled."""
@@ -64,12 +68,15 @@ async def drive(
             return error_member(error)
 
     began = left()
+    waiting: dict[str, Answer] = {}
     while is_leg(answer):
         continuation, responses = find(answer.body, ("continuation",)) or b"null", None
         try:
-            calls = _calls(link, answer)
+            calls = _calls(link, answer, waiting)
+            waiting |= {key: answer for key, method in calls.items() if method == UPDATES}
+            now = {key: method for key, method in calls.items() if method != UPDATES}
             with anyio.move_on_after(left()):
-                responses = await _perform(answer, calls, one)
+                responses = await (_updates(waiting, one) if waiting and not now else _perform(answer, now, one))
             if responses is None:
                 raise AnswerTimeout(link.name, "tools/call", began, answer.frame.seq)
         except BaseException:
@@ -108,7 +115,7 @@ def _uses_nothing_up(answer: Answer) -> bool:
     )
 
 
-def _calls(link: Requesting, answer: Answer) -> dict[str, str]:
+def _calls(link: Requesting, answer: Answer, waiting: Container[str]) -> dict[str, str]:
     """Return the method of each call of a leg by its key.
 
     Raises:
@@ -127,7 +134,7 @@ def _calls(link: Requesting, answer: Answer) -> dict[str, str]:
     for key, value in pairs:
         members = dict(value) if isinstance(value, _Pairs) else {}
         method = members.get("method")
-        if not key or key in calls:
+        if not key or key in calls or key in waiting:
             raise refused("a key is empty" if not key else f"the key {key!r} is used twice")
         if not isinstance(method, str) or not isinstance(members.get("params", _Pairs()), _Pairs):
             raise refused(f"the call {key!r} lacks a `method`, or its `params` are no object")
@@ -150,6 +157,16 @@ async def _perform(leg: Answer, calls: Mapping[str, str], one: Callable[[Answer,
         for key in calls:
             tasks.start_soon(make, key)
     return b"{" + b",".join(dumps(key) + b":{" + member + b"}" for key, member in members.items()) + b"}"
+
+
+async def _updates(waiting: dict[str, Answer], one: Callable[[Answer, str, str], Awaitable[bytes]]) -> bytes:
+    """Wait for updates, and return the JSON object that answers the call which waits longest; an empty one if none come in time."""
+    key, leg = next(iter(waiting.items()))
+    with anyio.move_on_after(PATIENCE):
+        member = await one(leg, key, UPDATES)
+        del waiting[key]
+        return b"{" + dumps(key) + b":{" + member + b"}}"
+    return b"{}"
 
 
 async def abandon(link: Requesting, continuation: bytes) -> None:

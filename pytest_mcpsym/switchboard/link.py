@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final, Literal
 
 import anyio
@@ -147,6 +147,7 @@ class Link:
         timeout: float | None = None,
         on_progress: OnProgress | None = None,
         on_sent: OnSent | None = None,
+        on_related: OnProgress | None = None,
         headers: Mapping[str, str] | None = None,
         trail: Trail | None = None,
     ) -> Answer:
@@ -159,6 +160,7 @@ class Link:
             timeout: Seconds to wait; default the board's.
             on_progress: Called for each progress frame, in order; its presence asks the server for progress.
             on_sent: Called with the request's frame, even if the request then fails.
+            on_related: Called for each notification of the subscription that the request is.
             headers: HTTP headers beside those that the protocol asks for.
             trail: The route that goes through this request, if it is one that servers may go on with.
 
@@ -186,7 +188,7 @@ class Link:
                     if sent is not None and on_sent is not None:
                         on_sent(sent)
                 what = f"{method} (frame {sent.seq if sent else 'unknown'})"
-                return await self._answer(what, events, on_progress)
+                return await self._answer(what, events, on_progress or on_related)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             with anyio.move_on_after(_OBITUARY_GRACE):
                 await self._released.wait()
@@ -242,6 +244,12 @@ class Link:
     async def drive(self, answer: Answer, trail: Trail, left: Callable[[], float], on_progress: OnProgress | None) -> Answer:
         """Take an answer that may be a leg to the final one; see `legs.drive`."""
         return await legs.drive(self, self._serve, answer, trail, left=left, on_progress=on_progress)
+
+    def start(self, work: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Do some work in a task that ends with the link."""
+        if self._side.tasks is None:
+            raise self._dead()
+        self._side.tasks.start_soon(work)
 
     def asker(self, frame: Frame | None) -> Asker:
         """Return who asks in a frame of this link."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 
 from pytest_mcpsym.errors import LinkError
 from pytest_mcpsym.transport.tap import Undelivered
@@ -51,12 +52,14 @@ class Pending:
                 del self._waiting[ident]
 
     def take(self, frame: Frame) -> bool:
-        """Take an answer or progress that is for a raw request; return whether it was."""
+        """Take what is for a raw request: an answer, progress, what a subscription tells; return whether it was."""
         message = frame.message
         if message.kind in ("result", "error") or (message.kind == "invalid" and message.method is None):
             return message.id is not None and self._hand_over(message.id, frame)
         if message.kind == "notification" and message.method == "notifications/progress":
             return self._hand_over(id_text(message.params.get("progressToken")), frame)
+        if message.kind == "notification" and SUBSCRIPTION_ID_META_KEY in message.meta:
+            return self._hand_over(id_text(message.meta[SUBSCRIPTION_ID_META_KEY]), frame)
         return False
 
     def undelivered(self, item: Undelivered) -> bool:

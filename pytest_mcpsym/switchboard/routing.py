@@ -28,8 +28,9 @@ from pytest_mcpsym.switchboard.link import Link
 from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.refusal import refusal
 from pytest_mcpsym.switchboard.settings import Settings
+from pytest_mcpsym.switchboard.subscriptions import Subscriptions
 from pytest_mcpsym.switchboard.trail import DEADLINE_GRACE, Trail, Unclear
-from pytest_mcpsym.symmetric.names import FORWARDED_META, HOSTS_OWN, MIRRORED, SEPARATOR
+from pytest_mcpsym.symmetric.names import FORWARDED_META, HOSTS_OWN, MIRRORED, SEPARATOR, SUBSCRIBING, UPDATED, UPDATES
 from pytest_mcpsym.symmetric.spending import Usage
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
@@ -57,6 +58,7 @@ class Router:
         self._log = log
         self._settings = settings
         self._listed: dict[str, set[str]] = {}
+        self._subscriptions = Subscriptions()
 
     async def serve(self, caller: Asking, asked: Asked) -> bytes:
         """Answer what a server asks with the bytes of a `result` or `error` member; pass on what it announces.
@@ -65,12 +67,17 @@ class Router:
             MCPError: The request is refused; the message says why and what is there instead.
         """
         if asked.frame.message.kind == "notification":
-            await self._announce(caller, asked)
+            if asked.method == UPDATED:
+                self._subscriptions.updated(caller.name, asked.frame)
+            else:
+                await self._announce(caller, asked)
             return b""
         if asked.method in HOSTS_OWN:
             return await self._answer_as_host(caller, asked)
         if asked.method not in MIRRORED:
             raise MCPError(METHOD_NOT_FOUND, f"a server cannot ask its client for {asked.method}", asked.method)
+        if asked.method in SUBSCRIBING:
+            return b'"result":' + dumps(await self._subscribe(caller, asked))
         if asked.method in LISTS:
             return b'"result":' + await self._list(caller, asked)
         return await self._forward(caller, asked)
@@ -123,7 +130,29 @@ class Router:
             )
         except LinkError as error:
             raise _broken(error) from None
+        finally:
+            trail.end()
         return f'"{answer.member}":'.encode() + _answered(answer, trail, bridged=callee.era != caller.era)
+
+    async def _subscribe(self, caller: Asking, asked: Asked) -> dict[str, object]:
+        """Begin a subscription, end one, or wait for an update, on the account of the request that the caller handles."""
+        trail = _trail(caller, asked)
+        updated = None
+        with anyio.move_on_after(trail.left + DEADLINE_GRACE) as scope:
+            if asked.method == UPDATES:
+                updated = await self._subscriptions.updates(trail)
+            else:
+                owner, uri, _ = self._target(caller, asked)
+                if asked.method == "resources/unsubscribe":
+                    self._subscriptions.unsubscribe(trail, owner, uri)
+                else:
+                    try:
+                        await self._subscriptions.subscribe(trail, owner, uri, str(_text(asked.params, ("uri",))))
+                    except LinkError as error:
+                        raise _broken(error) from None
+        if scope.cancelled_caught:
+            trail.require_time()
+        return {} if updated is None else {"uris": updated}
 
     async def _approve(self, caller: Asking, callee: Link, own: str, asked: Asked, origin: Trail) -> None:
         """Ask the user, where the caller's link says so, within the time of the route.
@@ -146,7 +175,7 @@ class Router:
     def _target(self, caller: Asking, asked: Asked) -> tuple[Link, str, Path]:
         """Return whom a request is for, the name there of what it wants, and where in its params the name stands."""
         noun, path = _NAMED.get(asked.method), ("name",)
-        if asked.method == "resources/read":
+        if asked.method == "resources/read" or asked.method in SUBSCRIBING:
             path = ("uri",)
         elif asked.method == "completion/complete":
             kind = _text(asked.params, ("ref", "type"))

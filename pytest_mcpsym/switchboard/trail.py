@@ -8,7 +8,7 @@ above. Pinned by `tests/switchboard/test_limits.py` and `tests/switchboard/test_
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -54,10 +54,11 @@ class Limits:
 
 @dataclass(slots=True)
 class _Tally:
-    """What one hop has spent, with everything below it."""
+    """What one hop has spent, with everything below it, and what ends with it."""
 
     above: _Tally | None = None
     usage: Usage = field(default_factory=Usage)
+    ends: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
 
 
 @dataclass(slots=True)
@@ -105,8 +106,7 @@ class Trail:
         if self.ledger.calls >= limits.calls:
             raise self._over("calls", limits.calls, callee)
         self.require_funds(callee)
-        if self.left == 0:
-            raise self._over("deadline", 0, callee)
+        self.require_time(callee)
         self.ledger.calls += 1
         return Trail((*self.path, callee), self.ledger, _Tally(self.tally))
 
@@ -122,6 +122,15 @@ class Trail:
         if limits.cost_usd is not None and spent.cost_usd >= limits.cost_usd:
             raise self._over("costUsd", limits.cost_usd, callee, spent=round(spent.cost_usd, 9))
 
+    def require_time(self, callee: str | None = None) -> None:
+        """Check that the route's deadline is not over.
+
+        Raises:
+            MCPError: It is.
+        """
+        if self.left == 0:
+            raise self._over("deadline", 0, callee)
+
     def spend(self, usage: Usage) -> None:
         """Count what was spent below this request."""
         tally: _Tally | None = self.tally
@@ -136,6 +145,15 @@ class Trail:
         """
         self.spend(reported.beyond(self.tally.usage))
         return self.tally.usage
+
+    def at_end(self, told: Callable[[], None]) -> None:
+        """Have something done when the last hop of the path is over."""
+        self.tally.ends.append(told)
+
+    def end(self) -> None:
+        """Say that the last hop of the path is over."""
+        while self.tally.ends:
+            self.tally.ends.pop()()
 
     def stamp(self) -> dict[str, object]:
         """Return what the request says in `_meta` of what is left.

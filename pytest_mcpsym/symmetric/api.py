@@ -8,15 +8,17 @@ Errors of the client arrive as `MCPError` with their code, message and data. Pin
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeVar, cast, overload
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, Protocol, Self, TypeVar, cast, overload
 
 import anyio
 import anyio.abc
 from mcp import MCPError
 from mcp.server.session import ServerSession
 from mcp.shared.dispatcher import CallOptions, ProgressFnT
+from mcp.shared.exceptions import NoBackChannelError
 from mcp_types import (
     INTERNAL_ERROR,
     CallToolResult,
@@ -24,6 +26,7 @@ from mcp_types import (
     CreateMessageResult,
     CreateMessageResultWithTools,
     ElicitResult,
+    EmptyResult,
     GetPromptResult,
     ListPromptsResult,
     ListResourcesResult,
@@ -39,6 +42,7 @@ from mcp_types import (
     Resource,
     ResourceTemplate,
     ResourceTemplateReference,
+    Result,
     Root,
     SamplingMessage,
     Tool,
@@ -49,13 +53,16 @@ from pydantic import BaseModel, ValidationError
 
 from pytest_mcpsym.symmetric import sdk
 from pytest_mcpsym.symmetric.declared import NotSymmetric, declaration, require
-from pytest_mcpsym.symmetric.names import CAUSE_KEY, IDENTIFIER
+from pytest_mcpsym.symmetric.names import CAUSE_KEY, IDENTIFIER, UPDATES
 from pytest_mcpsym.symmetric.run import FollowingChannel, ParkedRun
 from pytest_mcpsym.symmetric.spending import Budget, Usage
 from pytest_mcpsym.wire.frame import id_text
 from pytest_mcpsym.wire.upstream import CAUSE_HEADER
 
-__all__ = ["NotSymmetric", "Peer", "budget", "cause_headers", "peer"]
+__all__ = ["NotSymmetric", "Peer", "Updates", "budget", "cause_headers", "peer"]
+
+_UNSUBSCRIBE_GRACE: Final = 1.0
+"""Seconds that the client may take to confirm that a subscription has ended."""
 
 _ResultT = TypeVar("_ResultT", bound=BaseModel)
 _PageT = TypeVar("_PageT", bound=PaginatedResult)
@@ -122,6 +129,28 @@ class _InLegs:
             )
         trace = sdk.trace_context()
         return await self.run.ask(method, {**params, "_meta": trace} if trace else params, timeout)
+
+
+class _Updated(Result):
+    """The answer to `dev.mcpsym/updates`."""
+
+    uris: list[str]
+
+
+class Updates:
+    """The updates of subscribed resources, one URI after the other; made by `Peer.subscribe`."""
+
+    def __init__(self, wait: Callable[[], Awaitable[list[str]]]) -> None:
+        self._wait = wait
+        self._known: deque[str] = deque()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while not self._known:
+            self._known.extend(await self._wait())
+        return self._known.popleft()
 
 
 class Peer:
@@ -200,6 +229,36 @@ class Peer:
     async def read_resource(self, uri: str, *, timeout: float | None = None) -> ReadResourceResult:
         """Read a resource, for example `everything+demo://resource/dynamic/text/1`."""
         return await self._ask("resources/read", {"uri": uri}, ReadResourceResult, timeout=timeout)
+
+    @asynccontextmanager
+    async def subscribe(self, *uris: str) -> AsyncGenerator[Updates]:
+        """Subscribe to resources of the client until the block ends.
+
+        Args:
+            uris: As `list_resources` gave them, for example `board+notes://todo`.
+
+        Returns:
+            What iterates over the URIs of resources that were updated, as they were updated since the block began.
+
+        Example:
+            ```python
+            async with client.subscribe("board+notes://todo") as updates:
+                async for uri in updates:
+                    await client.read_resource(uri)
+            ```
+        """
+        for uri in uris:
+            await self._ask("resources/subscribe", {"uri": uri}, EmptyResult)
+        try:
+            yield Updates(self._updated)
+        finally:
+            # A handler that is cancelled ends its subscriptions with its request.
+            with anyio.move_on_after(_UNSUBSCRIBE_GRACE), suppress(MCPError, NoBackChannelError):
+                for uri in uris:
+                    await self._ask("resources/unsubscribe", {"uri": uri}, EmptyResult)
+
+    async def _updated(self) -> list[str]:
+        return (await self._ask(UPDATES, {}, _Updated)).uris
 
     async def list_prompts(self) -> list[Prompt]:
         """Return the prompts that the client offers, all pages."""

@@ -14,7 +14,7 @@ from mcp.server.session import ServerSession
 from mcp_types import INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY, ClientCapabilities
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from pytest_mcpsym.symmetric.names import IDENTIFIER
+from pytest_mcpsym.symmetric.names import IDENTIFIER, SUBSCRIBING
 
 __all__ = ["METHODS", "NotSymmetric", "declaration", "require"]
 
@@ -24,6 +24,7 @@ _PRIMITIVES: Final = {
     "resources/list": "resources",
     "resources/templates/list": "resources",
     "resources/read": "resources",
+    **dict.fromkeys(SUBSCRIBING, "resources"),
     "prompts/list": "prompts",
     "prompts/get": "prompts",
 }
@@ -84,8 +85,15 @@ def _missing(capabilities: ClientCapabilities, method: str, params: Mapping[str,
             primitive = "prompts" if kind == "ref/prompt" else "resources"
         case _:
             primitive = _PRIMITIVES[method]
-    declared = declaration(capabilities)
-    return None if declared is not None and primitive in declared else {"extensions": {IDENTIFIER: {primitive: {}}}}
+    needed: dict[str, object] = {"subscribe": True} if method in SUBSCRIBING else {}
+    declared = declaration(capabilities) or {}
+    offered = declared.get(primitive)
+    members: Mapping[str, object] = cast("Mapping[str, object]", offered) if isinstance(offered, Mapping) else {}
+    return (
+        None
+        if primitive in declared and needed.items() <= members.items()
+        else {"extensions": {IDENTIFIER: {primitive: needed}}}
+    )
 
 
 def _missing_elicitation(capabilities: ClientCapabilities, mode: str) -> dict[str, object] | None:

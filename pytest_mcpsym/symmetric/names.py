@@ -20,22 +20,39 @@ __all__ = [
     "MIRRORED",
     "REFUSED_CONTINUATION",
     "SEPARATOR",
+    "SUBSCRIBING",
+    "UPDATED",
+    "UPDATES",
     "USAGE_KEY",
     "Reason",
 ]
 
-FULL_CAPABILITY: Final[dict[str, object]] = {"tools": {}, "resources": {}, "prompts": {}, "sampling": {"tools": {}}}
+FULL_CAPABILITY: Final[dict[str, object]] = {
+    "tools": {},
+    "resources": {"subscribe": True},
+    "prompts": {},
+    "sampling": {"tools": {}},
+}
 """What a client declares that offers everything the extension knows."""
 
 LISTENING_CAPABILITY: Final[dict[str, object]] = {
     "tools": {"listChanged": True},
-    "resources": {"listChanged": True},
+    "resources": {"listChanged": True, "subscribe": True},
     "prompts": {"listChanged": True},
     "sampling": {"tools": {}},
 }
 """The same in the handshake era, in which the client also says that its lists changed."""
 
-MIRRORED: Final = frozenset(
+UPDATES: Final = "dev.mcpsym/updates"
+"""The request that is answered once a resource which its server subscribed to is updated."""
+
+UPDATED: Final = "notifications/resources/updated"
+"""How the owner of a resource tells of an update."""
+
+SUBSCRIBING: Final = frozenset({"resources/subscribe", "resources/unsubscribe", UPDATES})
+"""Methods of subscriptions, which belong to the request being handled."""
+
+MIRRORED: Final = SUBSCRIBING | frozenset(
     {
         "tools/list",
         "tools/call",
@@ -47,7 +64,7 @@ MIRRORED: Final = frozenset(
         "completion/complete",
     }
 )
-"""Methods of the core, from client to server, that a server may ask of a symmetric client."""
+"""Methods from client to server that a server may ask of a symmetric client: the core's, and `dev.mcpsym/updates`."""
 
 HOSTS_OWN: Final = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
 """Methods that the core itself lets a server ask of its client."""

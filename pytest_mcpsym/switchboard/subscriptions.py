@@ -1,0 +1,211 @@
+"""Subscriptions of servers to each other's resources: one with the owner for all who want it, and updates only to those.
+
+A subscription belongs to the request that its server handles, and ends with it. With the owner it is `resources/subscribe` (handshake
+era) or a `subscriptions/listen` that stays open (modern era), held by a task on the owner's link from the first subscriber to the
+last. Pinned by `tests/switchboard/test_subscriptions.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final, cast
+
+import anyio
+from mcp import MCPError
+from mcp_types import METHOD_NOT_FOUND
+
+from pytest_mcpsym.errors import LinkError
+from pytest_mcpsym.switchboard.link import Link
+from pytest_mcpsym.switchboard.pending import dumps
+from pytest_mcpsym.switchboard.refusal import refusal
+from pytest_mcpsym.switchboard.trail import Trail
+from pytest_mcpsym.symmetric.names import UPDATED
+from pytest_mcpsym.wire.frame import Frame
+
+__all__ = ["Subscriptions"]
+
+_ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
+_GRACE: Final = 1.0
+"""Seconds that an owner may take to confirm that a subscription has ended."""
+
+
+class _Subscriber:
+    """What one request is subscribed to, and what it was not told yet."""
+
+    def __init__(self) -> None:
+        self.names: dict[_Upstream, str] = {}
+        self._news: dict[str, None] = {}
+        self._changed = anyio.Event()
+        self._over = False
+
+    def tell(self, uri: str) -> None:
+        self._news[uri] = None
+        self._changed.set()
+
+    def end(self) -> None:
+        self._over = True
+        self._changed.set()
+
+    async def next(self) -> list[str]:
+        """Return what was updated since the last time, each once, as soon as there is something; nothing once the request is over."""
+        while not self._news and not self._over:
+            await self._changed.wait()
+            self._changed = anyio.Event()
+        told, self._news = list(self._news), {}
+        return told
+
+
+class _Upstream:
+    """One subscription with the owner of a resource."""
+
+    def __init__(self, owner: Link, uri: str) -> None:
+        self.owner = owner
+        self.uri = uri
+        self.subscribers: set[_Subscriber] = set()
+        self._settled = anyio.Event()
+        self._released = anyio.Event()
+        self._failure: Exception | None = None
+
+    async def ready(self) -> None:
+        """Wait until the owner has taken the subscription.
+
+        Raises:
+            MCPError: It refused.
+            LinkError: It failed.
+        """
+        await self._settled.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def release(self) -> None:
+        self._released.set()
+
+    def updated(self, uri: str) -> None:
+        """Tell all subscribers of the resource, or of one below it."""
+        below = uri.startswith(f"{self.uri.rstrip('/')}/")
+        for subscriber in self.subscribers if below or uri == self.uri else ():
+            name = subscriber.names[self]
+            subscriber.tell(f"{name.rstrip('/')}{uri[len(self.uri.rstrip('/')) :]}" if below else name)
+
+    async def hold(self) -> None:
+        """Subscribe, and stay subscribed until nobody wants it any more."""
+        try:
+            await (self._listen() if self.owner.era == "modern" else self._subscribe())
+        except (MCPError, LinkError) as error:
+            self._failure = error
+        finally:
+            self._settled.set()
+
+    async def _subscribe(self) -> None:
+        params = b'{"uri":' + dumps(self.uri) + b"}"
+        (await self.owner.request("resources/subscribe", params)).result()
+        self._settled.set()
+        await self._released.wait()
+        with anyio.move_on_after(_GRACE):
+            await self.owner.request("resources/unsubscribe", params)
+
+    async def _listen(self) -> None:
+        params = b'{"notifications":{"resourceSubscriptions":[' + dumps(self.uri) + b"]}}"
+
+        async def heard(frame: Frame) -> None:
+            said = frame.message.params
+            if frame.message.method == _ACKNOWLEDGED:
+                honoured = cast("Mapping[str, object]", said.get("notifications") or {}).get("resourceSubscriptions")
+                if self.uri not in cast("list[object]", honoured or []):
+                    self._failure = refusal(f"{self.owner.name} takes no subscription to {self.uri!r}", "unknown-resource")
+                    self._released.set()
+                self._settled.set()
+            elif frame.message.method == UPDATED:
+                self.updated(str(said.get("uri")))
+
+        async with anyio.create_task_group() as tasks:
+
+            async def stop() -> None:
+                await self._released.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(stop)
+            (await self.owner.request("subscriptions/listen", params, timeout=math.inf, on_related=heard)).result()
+            self._failure = self._failure or LinkError(self.owner.name, "closed", f"it ended the subscription to {self.uri!r}")
+            tasks.cancel_scope.cancel()
+
+
+class Subscriptions:
+    """All subscriptions of the servers of one board."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str], _Upstream] = {}
+        self._of: dict[int, tuple[Trail, _Subscriber]] = {}
+
+    async def subscribe(self, trail: Trail, owner: Link, uri: str, name: str) -> None:
+        """Subscribe the request at the end of a trail to a resource; a second time changes nothing.
+
+        Args:
+            trail: The route that goes through the request.
+            owner: Whose resource it is.
+            uri: Its URI there.
+            name: What the subscriber calls it.
+
+        Raises:
+            MCPError: The owner takes no subscriptions, or refuses this one.
+            LinkError: The owner failed.
+        """
+        offered = owner.client.server_capabilities.resources
+        if offered is None or not offered.subscribe:
+            raise MCPError(METHOD_NOT_FOUND, f"{owner.name} takes no subscriptions", "resources/subscribe")
+        subscriber = self._subscriber(trail)
+        upstream = self._held.get((owner.name, uri))
+        if upstream is None:
+            upstream = self._held[owner.name, uri] = _Upstream(owner, uri)
+            owner.start(upstream.hold)
+        upstream.subscribers.add(subscriber)
+        subscriber.names[upstream] = name
+        try:
+            await upstream.ready()
+        except BaseException:
+            self._drop(subscriber, upstream)
+            raise
+
+    def unsubscribe(self, trail: Trail, owner: Link, uri: str) -> None:
+        """End a subscription; one that is none is ended already."""
+        upstream, subscriber = self._held.get((owner.name, uri)), self._subscriber(trail)
+        if upstream is not None and upstream in subscriber.names:
+            self._drop(subscriber, upstream)
+
+    async def updates(self, trail: Trail) -> list[str]:
+        """Return what was updated since the last time, as soon as there is something.
+
+        Raises:
+            MCPError: The request is subscribed to nothing.
+        """
+        subscriber = self._subscriber(trail)
+        if not subscriber.names:
+            raise refusal("nothing can be updated: this request is subscribed to no resource", "malformed")
+        return await subscriber.next()
+
+    def updated(self, link: str, frame: Frame) -> None:
+        """Take an update that an owner tells outside of a `subscriptions/listen`."""
+        for upstream in [held for (owner, _), held in self._held.items() if owner == link and held.owner.era == "handshake"]:
+            upstream.updated(str(frame.message.params.get("uri")))
+
+    def _subscriber(self, trail: Trail) -> _Subscriber:
+        known = self._of.get(id(trail.tally))
+        if known is None:
+            known = self._of[id(trail.tally)] = (trail, _Subscriber())
+            trail.at_end(lambda: self._end(trail))
+        return known[1]
+
+    def _end(self, trail: Trail) -> None:
+        _, subscriber = self._of.pop(id(trail.tally))
+        for upstream in list(subscriber.names):
+            self._drop(subscriber, upstream)
+        subscriber.end()
+
+    def _drop(self, subscriber: _Subscriber, upstream: _Upstream) -> None:
+        upstream.subscribers.discard(subscriber)
+        subscriber.names.pop(upstream, None)
+        if not upstream.subscribers:
+            upstream.release()
+            if self._held.get((upstream.owner.name, upstream.uri)) is upstream:
+                del self._held[upstream.owner.name, upstream.uri]
