@@ -85,7 +85,7 @@ class Tape:
         head: First line of the recording.
         board: The board that opened the link; `None` until then.
         playback: What is played; `None` while recording.
-        told: What the client told the server when it was recorded; empty while recording.
+        told: Returns what the client told the server when it was recorded; nothing while recording.
         verification: Compares the real server with what is played; `None` unless it is verified.
         ignored: What is no difference of the two.
         misses: What was missed, each with its frame on the board's log.
@@ -98,7 +98,7 @@ class Tape:
     existed: bool
     head: Head
     playback: Playback | None = None
-    told: tuple[Told, ...] = ()
+    told: Callable[[], tuple[Told, ...]] = tuple
     verification: Verification | None = None
     ignored: Sequence[Ignored] = ()
     board: Views | None = None
@@ -221,7 +221,9 @@ class Tapes:
         if found is None:
             raise UsageError(f"link {link!r}: {shown} holds nothing of this link; {self._remedy}")
         playback = Playback(found, redact=Redactor(rules).data)
-        tape = Tape(link, file, shown, "played", existed=True, head=recording.head, playback=playback, told=told(recording.log))
+        tape = Tape(
+            link, file, shown, "played", existed=True, head=recording.head, playback=playback, told=lambda: told(recording.log)
+        )
         opened = next((note.data for note in recording.log.notes if note.channel == "open"), cast("Mapping[str, object]", {}))
         played = Played(
             label=str(opened.get("target", shown)),

@@ -6,7 +6,7 @@ What a test scripts comes first, and is compared with the recording as all that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar, cast
 
 from mcp_types import (
@@ -40,11 +40,16 @@ class Recalled:
     """The recorded answers of a host that nobody has asked for yet."""
 
     def __init__(self) -> None:
+        self._sources: list[Callable[[], Iterable[Told]]] = []
         self._left: list[tuple[InputRequest, Told]] = []
 
-    def add(self, recorded: Iterable[Told]) -> None:
-        """Take note of what a recording tells."""
-        for one in recorded:
+    def add(self, recorded: Callable[[], Iterable[Told]]) -> None:
+        """Take note of a recording, which is read as soon as a server asks something."""
+        self._sources.append(recorded)
+
+    def _read(self) -> None:
+        sources, self._sources = self._sources, []
+        for one in (one for source in sources for one in source()):
             if one.method not in HOSTS_OWN:
                 continue
             try:
@@ -66,6 +71,7 @@ class Recalled:
         return self._taken(ListRootsRequest(), _ROOTS)
 
     def _taken(self, question: InputRequest, kind: TypeAdapter[_Answer]) -> _Answer | ErrorData | None:
+        self._read()
         wanted = _plain(question)
         found = next((pair for pair in self._left if pair[0] == wanted), None)
         if found is None:

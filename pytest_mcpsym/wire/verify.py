@@ -364,12 +364,9 @@ class Verification:
                 rows[id(one.during)][side].append(one)
         absent, extra = rows.pop(id(None), ([], []))
         for mine, theirs in rows.values():
-            matcher = SequenceMatcher(None, [one.key for one in mine], [one.key for one in theirs], autojunk=False)
-            for start, begin, size in matcher.get_matching_blocks():
-                pairs = zip(mine[start : start + size], theirs[begin : begin + size], strict=True)
-                late = [one for one, other in pairs if one.early and not other.early]
-                found += [Drift("order", one.label + whose, one.line, shown=one.shown) for one in late]
-            moved = _rest(mine, theirs, matcher)
+            same, *moved = _compared(mine, theirs)
+            late = [one for one, other in same if one.early and not other.early]
+            found += [Drift("order", one.label + whose, one.line, shown=one.shown) for one in late]
             for one, other in _meet(*moved):
                 found.append(Drift("order", one.label + whose, one.line, shown=one.shown))
                 moved[0].remove(one)
@@ -390,14 +387,20 @@ class Verification:
         return found + [Drift("added", one.label + whose, None, shown=one.shown) for one in extra]
 
 
-def _rest(mine: Sequence[_Said], theirs: Sequence[_Said], matcher: SequenceMatcher[str]) -> tuple[list[_Said], list[_Said]]:
-    """Return what of two rows is not at the same place of both."""
+def _compared(mine: list[_Said], theirs: list[_Said]) -> tuple[list[tuple[_Said, _Said]], list[_Said], list[_Said]]:
+    """Return the pairs that are in the same order in both rows, and what is left of each."""
+    keys = [[one.key for one in row] for row in (mine, theirs)]
+    if keys[0] == keys[1]:
+        return list(zip(mine, theirs, strict=True)), [], []
+    pairs: list[tuple[_Said, _Said]] = []
     rest: tuple[list[_Said], list[_Said]] = ([], [])
-    for what, start, end, begin, stop in matcher.get_opcodes():
-        if what != "equal":
+    for what, start, end, begin, stop in SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+        if what == "equal":
+            pairs += zip(mine[start:end], theirs[begin:stop], strict=True)
+        else:
             rest[0].extend(mine[start:end])
             rest[1].extend(theirs[begin:stop])
-    return rest
+    return pairs, *rest
 
 
 def _meet(some: Sequence[_Said], others: Sequence[_Said]) -> list[tuple[_Said, _Said]]:
