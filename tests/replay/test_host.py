@@ -130,3 +130,21 @@ def test_what_is_scripted_otherwise_is_a_miss(example: MakeExample, pytester: py
     again = run.example.with_files({"test_it.py": other}).run_here(pytester, *QUIET, f"--mcp-era={era}")
     assert again.outcomes == {"failed": 1}
     again.says("mcp replay miss in test_it", 'recorded "four"', 'sent "five"')
+
+
+@pytest.mark.parametrize(
+    ("era", "place"),
+    [
+        ("handshake", ["elicitation/create   ", "params.message"]),
+        ("modern", ["answer to tools/call wish   ", "result.inputRequests.one.params.message"]),
+    ],
+)
+def test_a_server_that_asks_something_else_is_told_when_verifying(
+    example: MakeExample, pytester: pytest.Pytester, era: str, place: list[str]
+) -> None:
+    run = recorded(example, pytester, era)
+    other = run.example.files["asks.py"].replace("which color?", "which colour?")
+    again = run.example.with_files({"asks.py": other}).run_here(pytester, *QUIET, f"--mcp-era={era}", "--mcp-verify")
+    assert again.outcomes == {"failed": 1}
+    again.says(*place, "1 field differs", 'recorded "which color?"', 'live "which colour?"')
+    assert again.text.count("   recorded ") == 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 import pytest
+from hypothesis import given
 
 from pytest_mcpsym.wire.drift import DriftReport, Ignored
 from pytest_mcpsym.wire.frame import parse
@@ -16,7 +18,7 @@ from pytest_mcpsym.wire.playback import Playback
 from pytest_mcpsym.wire.redact import Redactor, Rules
 from pytest_mcpsym.wire.script import scripts
 from pytest_mcpsym.wire.verify import Drift, Verification
-from tests.wire.strategies import raw
+from tests.wire.strategies import conforming_logs, raw
 
 Step = tuple[str, bytes]
 
@@ -294,3 +296,20 @@ def test_the_report_says_where_and_what_to_do() -> None:
         "  notifications/tools/list_changed   not recorded",
         "to accept: pytest --mcp-rerecord -k test_it",
     ]
+
+
+@given(conforming_logs(dropped=True))
+def test_whatever_a_server_said_it_does_not_drift_by_saying_it_again(log: WireLog) -> None:
+    for link in log.links:
+        steps = [("client" if frame.direction == "to-server" else "server", frame.data) for frame in log.on(link)]
+        assert not steps or Verified(steps).run(*steps) == ()
+
+
+@given(conforming_logs(dropped=True, garbage=True), conforming_logs(dropped=True, garbage=True))
+def test_no_frame_of_a_server_breaks_a_verification(log: WireLog, other: WireLog) -> None:
+    clients = [("client", frame.data) for frame in log.frames if frame.direction == "to-server"]
+    servers = [("server", frame.data) for frame in other.frames if frame.direction == "to-client"]
+    recorded = [("client" if frame.direction == "to-server" else "server", frame.data) for frame in log.on("a")]
+    verified = Verified(recorded or CALL)
+    for drift in verified.run(*[step for pair in zip_longest(clients, servers) for step in pair if step is not None]):
+        assert str(DriftReport([drift], "t", "a", "f", "x"))
