@@ -96,7 +96,7 @@ def recording_lines(config: pytest.Config, told: Iterable[Mapping[str, object]],
     names = {
         "new": "left as .new",
         "differs": "not as the server answers",
-        "obsolete": "obsolete, deleted" if deleted else "obsolete",
+        "obsolete": "obsolete and deleted" if deleted else "obsolete",
     }
     lines = ["recordings: " + ", ".join(f"{counts[what]} {names.get(what, what)}" for what in _TOLD if counts[what])]
     for what in _TOLD:
@@ -104,7 +104,7 @@ def recording_lines(config: pytest.Config, told: Iterable[Mapping[str, object]],
         if shown and (verbose or what in ("new", "differs", "obsolete")):
             lines += [f"  {names.get(what, what)}: {path}" for path in shown]
     if counts["obsolete"] and not deleted:
-        lines.append("no test of this run uses the obsolete ones: delete them, or run pytest --mcp-rerecord on their tests")
+        lines.append("no test of this run uses the obsolete ones: delete them, or repeat this run with --mcp-rerecord")
     if counts["new"]:
         lines.append("a .new file is what a test recorded that did not pass; the recording itself is unchanged")
     return lines

@@ -80,7 +80,7 @@ def test_a_skipped_test_says_nothing_of_its_file(recorded_twice: Example, pytest
 def test_recording_anew_deletes_what_became_obsolete(recorded_twice: Example, pytester: pytest.Pytester) -> None:
     run = here(without_two(recorded_twice), pytester, "--mcp-rerecord")
     assert (run.status, run.changed[TWO]) == (0, None)
-    run.says("recordings: 1 re-recorded, 1 obsolete, deleted")
+    run.says("recordings: 1 re-recorded, 1 obsolete and deleted")
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
