@@ -83,14 +83,17 @@ class AnswerTimeout(LinkError, TimeoutError):
         method: JSON-RPC method of the request.
         seconds: How long the answer was waited for.
         frame: `seq` of the request's frame in the wire log; `None` if it could not be written.
+        broken: `seq` of a frame that came meanwhile and is no JSON, so that nobody knows what it answers; `None` if there is none.
     """
 
-    def __init__(self, link: str, method: str, seconds: float, frame: int | None) -> None:
+    def __init__(self, link: str, method: str, seconds: float, frame: int | None, broken: int | None = None) -> None:
         where = f"frame {frame}" if frame is not None else "never written"
-        super().__init__(link, "no-answer", f"{method} ({where}) was not answered within {seconds:g} s")
+        instead = f"; instead came frame {broken}, which is no JSON" if broken is not None else ""
+        super().__init__(link, "no-answer", f"{method} ({where}) was not answered within {seconds:g} s{instead}")
         self.method = method
         self.seconds = seconds
         self.frame = frame
+        self.broken = broken
 
 
 class FindingsError(McpsymError):

@@ -184,6 +184,8 @@ class ClientSide:
 
         The SDK's own parsing decides where it can, so that the frames of its calls are parsed once and their view is not kept.
         """
+        if (b"NaN" in frame.data or b"Infinity" in frame.data) and frame.message.kind == "not-json":
+            return ValueError(frame.message.reason)  # The SDK's parser would take it, and its client answer it.
         try:
             message = jsonrpc_message_adapter.validate_json(frame.data, by_name=False)
         except ValueError as error:

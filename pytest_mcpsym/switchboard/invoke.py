@@ -122,7 +122,7 @@ class _Limit:
         try:
             yield
         except AnswerTimeout as error:
-            raise AnswerTimeout(self._link.name, self._method, self._seconds, error.frame) from None
+            raise AnswerTimeout(self._link.name, self._method, self._seconds, error.frame, error.broken) from None
 
 
 async def pages(

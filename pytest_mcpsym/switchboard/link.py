@@ -201,7 +201,7 @@ class Link:
         finally:
             self._open.end(ident)
         await self._cancel(ident, sent, f"timed out after {limit:g} s")
-        raise AnswerTimeout(self.name, method, limit, sent.seq if sent else None)
+        raise AnswerTimeout(self.name, method, limit, sent.seq if sent else None, self._broken(sent))
 
     async def _answer(self, what: str, events: MemoryObjectReceiveStream[Event], on_progress: OnProgress | None) -> Answer:
         """Wait for the answer to one request, telling of progress on the way."""
@@ -306,6 +306,13 @@ class Link:
     def _logged(self, data: bytes) -> Frame | None:
         """The frame of a request whose sending failed or was cancelled after it was logged."""
         return next((frame for frame in reversed(self._tap.log.frames) if frame.data is data), None)
+
+    def _broken(self, sent: Frame | None) -> int | None:
+        """The first frame since a request that is no JSON, so that it may have been the answer."""
+        if sent is None:
+            return None
+        since = (frame for frame in self._tap.log.frames if frame.seq > sent.seq and frame.link == self.name)
+        return next((frame.seq for frame in since if frame.message.kind == "not-json"), None)
 
     async def _cancel(self, ident: str, sent: Frame | None, reason: str) -> None:
         if sent is not None:

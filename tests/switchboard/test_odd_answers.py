@@ -43,7 +43,7 @@ def test_an_answer_that_is_no_result_fails_at_once_and_names_its_frame(switchboa
 def test_an_answer_that_is_no_json_has_no_id_so_its_call_ends_at_its_time_limit(switchboard: Switchboard, value: bytes) -> None:
     said = b'{"jsonrpc":"2.0","id":$ID,"result":{"content":[],"_meta":{"a":' + value + b"}}}"
     with switchboard(peer=PARROT) as board:
-        with pytest.raises(AnswerTimeout):
+        with pytest.raises(AnswerTimeout, match=r"within 0.2 s; instead came frame \d+, which is no JSON"):
             board.options(timeout=0.2).call("peer__say", hex=said.hex(), then=False)
         assert board.call("peer__say", hex="", then=True).content == []
         assert value in b"".join(frame.data for frame in board.log.frames)
@@ -55,3 +55,12 @@ def test_a_result_with_a_value_that_python_cannot_keep_is_still_exact_in_the_log
     with switchboard(peer=PARROT) as board:
         assert board.call("peer__say", hex=said.encode().hex(), then=False).content == []
         assert value.encode() in board.log.frames[-1].data
+
+
+@pytest.mark.mcp(expect=["jsonrpc:not-json-rpc"])
+def test_a_request_that_is_no_json_is_not_answered(switchboard: Switchboard) -> None:
+    said = b'{"jsonrpc":"2.0","id":"odd","method":"ping","params":{"_meta":{"a":NaN}}}'
+    with switchboard(peer=PARROT) as board:
+        board.call("peer__say", hex=said.hex(), then=True)
+        board.call("peer__say", hex="", then=True)
+        assert '"odd"' not in [frame.message.id for frame in board.log.frames]
