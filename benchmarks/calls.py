@@ -1,7 +1,8 @@
 """What a call costs: through a recorded memory link, and through the blocking face.
 
 The recorded side is the SDK's own client on the link of an open board; the other side is the SDK's own client on the SDK's own
-in-memory frames, which are neither serialised nor logged. Server, tool, arguments and validation of the result are the same.
+in-memory frames, which are neither serialised nor logged. Server, tool, arguments, time limit and validation of the result are the
+same; the fake is not strict here, as it could be so on one side alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mcp_types import CallToolResult
 from benchmarks.paired import each, paired
 from benchmarks.row import Effort, Row
 from fake_servers import everything
+from fake_servers.everything import Everything
 from pytest_mcpsym.switchboard import switchboard
 
 __all__ = ["faces", "recorded_call"]
@@ -23,12 +25,19 @@ __all__ = ["faces", "recorded_call"]
 ARGUMENTS = {"message": "hello"}
 
 
+def _lenient() -> Everything:
+    """A fake that answers what is no message no better than the SDK does."""
+    server = everything()
+    server.strict_json = False
+    return server
+
+
 def recorded_call(effort: Effort) -> Iterator[Row]:
     """A call through a recorded memory link against the same call over the SDK's in-memory frames."""
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(switchboard(everything=everything())) as board,
-        portal.wrap_async_context_manager(Client(everything(), mode="legacy", cache=None)) as bare,
+        portal.wrap_async_context_manager(switchboard(everything=_lenient())) as board,
+        portal.wrap_async_context_manager(Client(_lenient(), mode="legacy", cache=None, read_timeout_seconds=60)) as bare,
     ):
         recorded = portal.call(board.client, "everything")
 

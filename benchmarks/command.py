@@ -20,6 +20,7 @@ from benchmarks.opening import opening
 from benchmarks.recorder import recorder
 from benchmarks.redaction import redaction
 from benchmarks.replaying import replaying
+from benchmarks.routing import continuations, hops, routes_at_once
 from benchmarks.row import FULL, QUICK, Effort, Row, Skipped
 from benchmarks.startup import startup
 from benchmarks.table import as_json, table
@@ -36,6 +37,9 @@ BENCHMARKS: Final[Mapping[str, Callable[[Effort], Iterable[Row | Skipped]]]] = {
     "redaction": redaction,
     "recorder": recorder,
     "replay": replaying,
+    "hop": hops,
+    "routes": routes_at_once,
+    "sealed": continuations,
 }
 """Every benchmark by name, in the order of the table."""
 

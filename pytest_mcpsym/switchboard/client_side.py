@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, cast
 
 import anyio
 import anyio.abc
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
@@ -40,6 +38,7 @@ from pytest_mcpsym.switchboard.pending import Pending, dumps
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.trail import OpenCall, OpenCalls, Trail, Unclear
 from pytest_mcpsym.symmetric.names import CALLS, CAUSE_KEY, HOSTS_OWN, MIRRORED, UPDATED
+from pytest_mcpsym.transport.pipe import Pipe
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.route import HOST, ROUTED
@@ -104,8 +103,7 @@ class ClientSide:
         self._symmetric = False
         self._serving: dict[str, anyio.CancelScope] = {}
         self._driving: dict[str, anyio.CancelScope] = {}
-        self._inbox: MemoryObjectReceiveStream[SessionMessage | Exception] | None = None
-        self._outbox: MemoryObjectSendStream[SessionMessage | Exception] | None = None
+        self._inbox: Pipe[SessionMessage | Exception] | None = None
 
     async def write(self, item: SessionMessage) -> None:
         """Send what the SDK client says; take note of the routes that begin with it."""
@@ -145,13 +143,13 @@ class ClientSide:
         if self._inbox is None:
             raise anyio.EndOfStream
         try:
-            return await self._inbox.receive()
+            return await self._inbox.get()
         except anyio.ClosedResourceError:
             raise anyio.EndOfStream from None
 
-    async def _pump(self, channel: Channel, outbox: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+    async def _pump(self, channel: Channel, inbox: Pipe[SessionMessage | Exception]) -> None:
         """Hand each message to whom it is for, until the peer is gone."""
-        with outbox:
+        try:
             while True:
                 try:
                     item = await channel.receive()
@@ -160,7 +158,9 @@ class ClientSide:
                     return
                 taken = self._undelivered(item) if isinstance(item, Undelivered) else self._take(item)
                 if taken is not None:
-                    outbox.send_nowait(taken)
+                    inbox.put(taken)
+        finally:
+            inbox.end_writing()
 
     @asynccontextmanager
     async def open_channel(self) -> AsyncGenerator[None]:
@@ -168,12 +168,12 @@ class ClientSide:
         try:
             async with connect(self._link.spec, self._tap, self._faults) as inner, anyio.create_task_group() as pumping:
                 self.channel = FaultyChannel(inner, self._faults, pumping)
-                self._outbox, self._inbox = anyio.create_memory_object_stream[SessionMessage | Exception](math.inf)
-                pumping.start_soon(self._pump, self.channel, self._outbox)
+                self._inbox = Pipe()
+                pumping.start_soon(self._pump, self.channel, self._inbox)
                 try:
-                    with self._inbox, self._outbox:
-                        yield
+                    yield
                 finally:
+                    self._inbox.end_reading()
                     self.closing = True
                     pumping.cancel_scope.cancel()
         finally:
@@ -303,8 +303,8 @@ class ClientSide:
     def _deliver(self, data: bytes) -> None:
         """Give the SDK's client a message that came in another shape, unless it is gone."""
         with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
-            assert self._outbox is not None
-            self._outbox.send_nowait(SessionMessage(jsonrpc_message_adapter.validate_json(data, by_name=False)))
+            assert self._inbox is not None
+            self._inbox.put(SessionMessage(jsonrpc_message_adapter.validate_json(data, by_name=False)))
 
 
 def _is_leg(message: object) -> bool:

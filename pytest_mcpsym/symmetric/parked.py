@@ -250,7 +250,7 @@ class Extension(SDKExtension):
         if calls is None:
             run.collected.set()
             return run.result()
-        continuation = secrets.token_urlsafe(32)
+        continuation = run.continuation = secrets.token_urlsafe(32)
         self._parked[continuation] = _Parked(channel, self._owner(ctx))
         run.scope.deadline = anyio.current_time() + self._time_to_live
         return {"resultType": CALLS, "calls": calls, "continuation": continuation}
@@ -269,8 +269,9 @@ class Extension(SDKExtension):
             lot.runs.discard(run)
             if not run.finished:
                 run.finish(None, MCPError(INTERNAL_ERROR, "the handler was cancelled"))
-            for continuation in [name for name, parked in self._parked.items() if parked.channel.run is run]:
-                self._spent.add(continuation, "expired", self._parked.pop(continuation).owner)
+            parked = self._parked.pop(run.continuation, None)
+            if parked is not None:
+                self._spent.add(run.continuation, "expired", parked.owner)
 
 
 def install(server: object, extension: Extension | None = None) -> Extension:

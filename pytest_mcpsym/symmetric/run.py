@@ -143,6 +143,7 @@ class ParkedRun:
         collected: Set once the outcome was written, after which nothing of the run is needed.
         budget: What the client said with the last leg may still be spent.
         since: When it said so, by the loop's clock.
+        continuation: Of the last leg; empty before there is one.
     """
 
     def __init__(self) -> None:
@@ -150,6 +151,7 @@ class ParkedRun:
         self.collected = anyio.Event()
         self.budget = Budget()
         self.since = anyio.current_time()
+        self.continuation = ""
         self._outcome: tuple[HandlerResult, Exception | None] | None = None
         self._news = anyio.Event()
         self._posted: dict[str, dict[str, object]] = {}

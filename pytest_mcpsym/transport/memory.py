@@ -13,17 +13,17 @@ killed, because it shares the process.
 from __future__ import annotations
 
 import io
-from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Generic, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Protocol, Self, cast
 
 import anyio
 import anyio.lowlevel
 from mcp.shared.message import SessionMessage
 
 from pytest_mcpsym.transport.left import context_of, noting_tasks
+from pytest_mcpsym.transport.pipe import Pipe
 from pytest_mcpsym.transport.server_reads import ServerReads, StrictReads
 from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.frame import Frame
@@ -101,86 +101,6 @@ class ServerWrites:
         await self.aclose()
 
 
-_T = TypeVar("_T")
-
-
-class _Pipe(Generic[_T]):
-    """One direction of the wire: bounded, for one reader.
-
-    A reader that has to wait makes no other checkpoint, unlike that of a memory object stream: waiting is one already, and each costs
-    a turn of the event loop.
-    """
-
-    __slots__ = ("_arrived", "_items", "_left", "_reading", "_writing")
-
-    def __init__(self) -> None:
-        self._items: deque[_T] = deque()
-        self._arrived: anyio.Event | None = None
-        self._left: anyio.Event | None = None
-        self._reading = True
-        self._writing = True
-
-    async def room(self) -> None:
-        """Wait until there is room for one more item, or nobody reads any more."""
-        while len(self._items) >= BUFFERED_MESSAGES and self._reading:
-            self._left = self._left or anyio.Event()
-            await self._left.wait()
-
-    def put(self, item: _T) -> None:
-        """Hand over an item for which there is room.
-
-        Raises:
-            anyio.ClosedResourceError: The writing end was closed.
-            anyio.BrokenResourceError: The reading end was closed.
-        """
-        if not self._writing:
-            raise anyio.ClosedResourceError
-        if not self._reading:
-            raise anyio.BrokenResourceError
-        self._items.append(item)
-        self._wake()
-
-    async def get(self) -> _T:
-        """Return the next item.
-
-        Raises:
-            anyio.EndOfStream: The writing end was closed, and everything was read.
-            anyio.ClosedResourceError: The reading end was closed.
-        """
-        if self._items:
-            await anyio.lowlevel.checkpoint()
-        while not self._items:
-            if not self._reading:
-                raise anyio.ClosedResourceError
-            if not self._writing:
-                raise anyio.EndOfStream
-            self._arrived = self._arrived or anyio.Event()
-            await self._arrived.wait()
-        item = self._items.popleft()
-        if self._left is not None:
-            self._left.set()
-            self._left = None
-        return item
-
-    def end_writing(self) -> None:
-        """Close the writing end: what is there can still be read."""
-        self._writing = False
-        self._wake()
-
-    def end_reading(self) -> None:
-        """Close the reading end: what is there is lost."""
-        self._reading = False
-        self._wake()
-        if self._left is not None:
-            self._left.set()
-            self._left = None
-
-    def _wake(self) -> None:
-        if self._arrived is not None:
-            self._arrived.set()
-            self._arrived = None
-
-
 class _MemoryLink:
     """Both ends of the wire; its `send` and `receive` are the client's `Channel`."""
 
@@ -189,8 +109,8 @@ class _MemoryLink:
     def __init__(self, tap: Tap, *, is_strict: bool) -> None:
         self._tap = tap
         self._is_strict = is_strict
-        self._lines = _Pipe[str | bytes]()
-        self._frames = _Pipe[Frame]()
+        self._lines = Pipe[str | bytes](BUFFERED_MESSAGES)
+        self._frames = Pipe[Frame](BUFFERED_MESSAGES)
         # The server is cancelled by `close` alone: a process does not share the fate of the task that started it either.
         self._scope = anyio.CancelScope(shield=True)
         self._ended = anyio.Event()
