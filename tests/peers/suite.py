@@ -106,8 +106,8 @@ def checks_in(folder: Path) -> tuple[Checks, Checks]:
     """Return the checks that succeeded and those that failed, from the files that the suite has written."""
     succeeded, failed = Checks(), Checks()
     for path in sorted(folder.glob("**/checks.json")):
+        # A folder is named like server-ping-2026-07-28T10-00-00-000Z, where a client scenario has no such first word.
         name = re.sub(r"-\d{4}-\d\d-\d\dT.*", "", path.parent.relative_to(folder).as_posix()).removeprefix("server-")
-        # server-initialize is written as server-server-initialize.
         checks = cast("list[_Check]", json.loads(path.read_text("utf-8")))
         succeeded[name] = sorted(check["id"] for check in checks if check["status"] == "SUCCESS")
         failed[name] = sorted(check["id"] for check in checks if check["status"] == "FAILURE")
