@@ -51,6 +51,33 @@ def time_peer(*arguments: str) -> list[str]:
     return [str(python), "-m", "mcp_server_time", *arguments]
 
 
+def git_peer(*arguments: str) -> list[str]:
+    """Return the command that starts `mcp-server-git`, a PyPI server on version 1 of the MCP SDK, over stdio."""
+    __tracebackhide__ = True
+    python = time_python()
+    if shutil.which("git") is None or not list(TIME_ROOT.glob("venv/**/site-packages/mcp_server_git")):
+        _absent("mcp-server-git", f"git, or the server in {TIME_ROOT / 'venv'}, does not exist")
+    return [str(python), "-m", "mcp_server_git", *arguments]
+
+
+def sdk_v1_peer() -> list[str]:
+    """Return the command that starts a server on version 1 of the Python SDK, over stdio."""
+    __tracebackhide__ = True
+    python = time_python()
+    if not python.is_file():
+        _absent("the SDK's version 1", f"{python} does not exist")
+    return [str(python), str(PEERS / "servers" / "sdk_v1.py")]
+
+
+def typescript_peer() -> list[str]:
+    """Return the command that starts a server on version 2 of the TypeScript SDK, over stdio; it needs node 20."""
+    __tracebackhide__ = True
+    node = shutil.which("node")
+    if node is None or not (NPM_ROOT / "node_modules" / "@modelcontextprotocol" / "server").is_dir():
+        _absent("@modelcontextprotocol/server", f"node, or the package in {NPM_ROOT / 'node_modules'}, does not exist")
+    return [node, str(NPM_ROOT / "v2.mjs")]
+
+
 def conformance_suite(package: str = "conformance") -> list[str]:
     """Return the command of `@modelcontextprotocol/conformance`.
 
