@@ -12,9 +12,9 @@ from .catalogue import MUTANTS, Mutant, made
 from .peer import Peer
 
 if TYPE_CHECKING:
-    from .detection import Cell, Outcome, cells, detect
+    from .detection import Cell, Outcome, cells, detect, wander
 
-__all__ = ["MUTANTS", "Cell", "Mutant", "Outcome", "Peer", "cells", "detect", "made"]
+__all__ = ["MUTANTS", "Cell", "Mutant", "Outcome", "Peer", "cells", "detect", "made", "wander"]
 
 if not TYPE_CHECKING:
 

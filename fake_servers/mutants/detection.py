@@ -18,8 +18,9 @@ from pytest_mcpsym.wire.log import WireLog
 from .catalogue import ERAS, MUTANTS, WAYS, Mutant
 from .peer import Peer
 from .session import Way, held
+from .wandering import wandered
 
-__all__ = ["Cell", "Outcome", "cells", "detect"]
+__all__ = ["Cell", "Outcome", "cells", "detect", "wander"]
 
 _AT_ONCE = 12
 """Sessions that run side by side; each spends most of its time waiting."""
@@ -87,6 +88,15 @@ async def detect(wanted: Iterable[Cell], told: Callable[[Outcome], None] = lambd
         for index, cell in enumerate(places):
             tasks.start_soon(one, index, cell)
     return [outcomes[index] for index in range(len(places))]
+
+
+async def wander(seeds: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Use healthy peers at random, once for each seed and in the eras by turns, and return what the checks found in each run."""
+    found: dict[int, tuple[str, ...]] = {}
+    for seed in seeds:
+        era: Era = "modern" if seed % 2 else "handshake"
+        found[seed] = tuple(dict.fromkeys(each.check for each in run(await wandered(seed, era))))
+    return found
 
 
 def _outcome(cell: Cell, log: WireLog) -> Outcome:

@@ -38,7 +38,7 @@ TOOLS: Final[Mapping[str, str]] = {
     "open": "Open the gate `name`",
     "relay": "Call the tool `name` of another server with `arguments`, and return its result",
     "ask": "Ask the client's model `prompt`, and return what it says",
-    "grow": "Offer one more tool, and say that the list has changed",
+    "grow": "Offer this client one more tool, and say that its list has changed",
     "log": "Send a log message",
     "fail": "Fail with an error",
     "headers": "Wait for the gate `name`, then return the credential that the request came with",
@@ -71,7 +71,7 @@ class Client:
     Attributes:
         send: Writes on the connection; over HTTP there is no stream but those of requests.
         secret: The credential that it came with, where there is one.
-        own: The tool that it alone is offered.
+        own: The tools that it alone is offered.
     """
 
     send: Send
@@ -81,7 +81,7 @@ class Client:
     asks: dict[str, Ask] = field(default_factory=dict[str, Ask])
     gates: dict[str, anyio.Event] = field(default_factory=dict[str, anyio.Event])
     legs: dict[str, Call] = field(default_factory=dict[str, "Call"])
-    own: str = ""
+    own: list[str] = field(default_factory=list[str])
     minted: int = 0
 
 
@@ -156,7 +156,7 @@ class Peer:
 
     def join(self, client: Client) -> Client:
         """Begin to serve a client."""
-        client.own = f"own_{len(self.clients)}"
+        client.own.append(f"own_{len(self.clients)}")
         self.clients.append(client)
         return client
 
@@ -300,7 +300,7 @@ class Peer:
 
     def listed(self, client: Client) -> list[str]:
         """Names of the tools that a client may see."""
-        return [*self.tools, client.own]
+        return [*self.tools, *client.own]
 
     def described(self, name: str) -> JsonObject:
         """A tool as `tools/list` has it."""
@@ -368,7 +368,7 @@ class Peer:
 
     async def tool_grow(self, call: Call) -> JsonObject:
         """Offer one tool more."""
-        self.tools.append(f"later_{len(self.tools)}")
+        call.client.own.append(f"later_{len(call.client.own)}")
         await self.announce(call)
         return self.said("grown")
 

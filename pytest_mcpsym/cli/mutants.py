@@ -10,7 +10,7 @@ import difflib
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from pytest_mcpsym.cli.error import CommandError
@@ -28,6 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--era", choices=("handshake", "modern"), help="only this era")
     parser.add_argument("--transport", choices=("memory", "stdio", "http"), help="only this transport")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="use the healthy peer N more times, at random")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -49,8 +50,9 @@ def run(given: Namespace) -> int:
     if not given.json and sys.stderr.isatty():
         sys.stderr.write(f"{len(wanted)} sessions\n")
     outcomes = anyio.run(mutants.detect, wanted)
-    sys.stdout.write((_json if given.json else _table)(outcomes))
-    return 0 if all(each.right for each in outcomes) else 1
+    wandered = anyio.run(mutants.wander, range(cast("int", given.random)))
+    sys.stdout.write((_json if given.json else _table)(outcomes, wandered))
+    return 0 if all(each.right for each in outcomes) and not any(wandered.values()) else 1
 
 
 def _asked(cell: Cell, rows: Sequence[str]) -> bool:
@@ -64,8 +66,8 @@ def _refuse_unknown(name: str, known: Sequence[str]) -> None:
         raise CommandError(f"the catalogue has no row and no mutant {name!r}{hint}")
 
 
-def _json(outcomes: Sequence[Outcome]) -> str:
-    rows = [
+def _json(outcomes: Sequence[Outcome], wandered: Mapping[int, Sequence[str]]) -> str:
+    rows: list[dict[str, object]] = [
         {
             "row": None if each.cell.mutant is None else each.cell.mutant.row,
             "mutant": None if each.cell.mutant is None else each.cell.mutant.name,
@@ -79,10 +81,12 @@ def _json(outcomes: Sequence[Outcome]) -> str:
         }
         for each in outcomes
     ]
+    for seed, found in wandered.items():
+        rows.append({"row": None, "mutant": None, "seed": seed, "findings": list(found)})
     return json.dumps(rows, indent=2) + "\n"
 
 
-def _table(outcomes: Sequence[Outcome]) -> str:
+def _table(outcomes: Sequence[Outcome], wandered: Mapping[int, Sequence[str]]) -> str:
     """One line for each mutant and check that names it, with the places; then the missed, the controls and the counts."""
     lines: list[str] = []
     mutants = list(dict.fromkeys(each.cell.mutant for each in outcomes if each.cell.mutant is not None))
@@ -106,8 +110,10 @@ def _table(outcomes: Sequence[Outcome]) -> str:
         for each in controls
         if each.found
     ]
+    lines += [f"FALSE ALARM in the random run {seed}: {', '.join(found)}" for seed, found in wandered.items() if found]
     seen = len(outcomes) - len(controls)
     named = sum(1 for each in outcomes if each.named)
-    alarms = sum(1 for each in controls if each.found)
-    counts = f"{named} of {seen} detected, {alarms} false alarms on {len(controls)} healthy controls"
+    alarms = sum(1 for each in controls if each.found) + sum(map(bool, wandered.values()))
+    runs = f" and in {len(wandered)} random runs" if wandered else ""
+    counts = f"{named} of {seen} detected, {alarms} false alarms on {len(controls)} healthy controls{runs}"
     return "\n".join([*lines, "", counts]) + "\n"

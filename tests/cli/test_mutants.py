@@ -26,6 +26,12 @@ def test_json_has_one_object_for_each_session(capsys: pytest.CaptureFixture[str]
     assert mutant["after_frames"] <= mutant["frames"]
 
 
+def test_random_runs_are_more_controls(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mutants", "F07", "--era", "handshake", "--transport", "memory", "--random", "2"]) == 0
+    counts = capsys.readouterr().out.splitlines()[-1]
+    assert counts == "1 of 1 detected, 0 false alarms on 1 healthy controls and in 2 random runs"
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [("F99", "no row and no mutant 'F99'"), ("IdAsText", "did you mean IdsAsText?"), ("f07", "did you mean F07?")],

@@ -9,7 +9,7 @@ from typing import cast
 import anyio
 import pytest
 
-from fake_servers.mutants import MUTANTS, Cell, Mutant, Outcome, Peer, cells, detect, made
+from fake_servers.mutants import MUTANTS, Cell, Mutant, Outcome, Peer, cells, detect, made, wander
 from fake_servers.mutants.session import Way
 from pytest_mcpsym.checks import DEFAULT
 from pytest_mcpsym.switchboard.target import Era
@@ -43,6 +43,11 @@ def test_a_check_names_the_bug(cell: Cell) -> None:
 @pytest.mark.parametrize("cell", CONTROLS, ids=named)
 def test_nothing_is_found_on_a_healthy_peer(cell: Cell) -> None:
     assert outcomes()[cell].found == ()
+
+
+def test_nothing_is_found_in_random_use_of_healthy_peers() -> None:
+    found = anyio.run(wander, range(30))
+    assert {seed: checks for seed, checks in found.items() if checks} == {}
 
 
 def test_every_mutant_has_a_name_of_its_own_and_says_what_it_does() -> None:
