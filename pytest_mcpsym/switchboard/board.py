@@ -15,6 +15,8 @@ from mcp_types import CallToolResult, Implementation, ServerCapabilities, Tool
 
 from pytest_mcpsym.checks import Registry
 from pytest_mcpsym.errors import LoopError, UsageError
+from pytest_mcpsym.explore.play import PATIENCE, converse
+from pytest_mcpsym.explore.steps import Step
 from pytest_mcpsym.switchboard import loops
 from pytest_mcpsym.switchboard.engine import CallOptions, Engine, Progress, telling
 from pytest_mcpsym.switchboard.handle import LinkHandle
@@ -86,6 +88,11 @@ class AsyncBoard(Views):
         """Return the tools of all links under their routed names."""
         self._guard()
         return await self._engine.tools()
+
+    async def play(self, *steps: Step, link: str | None = None, patience: float = PATIENCE) -> None:
+        """Hold a conversation with one server; see `Board.play` for arguments and errors."""
+        self._guard()
+        await converse(self._engine, self._engine.only(link), steps, patience)
 
     def client(self, name: str) -> Client:
         """Return the SDK's own typed client of one link."""
@@ -240,6 +247,22 @@ class Board(Views):
     def tools(self) -> list[Tool]:
         """Return the tools of all links under their routed names."""
         return self._run(self._engine.tools)
+
+    def play(self, *steps: Step, link: str | None = None, patience: float = PATIENCE) -> None:
+        """Hold a conversation with one server: requests side by side, cancellations in between.
+
+        At the end the server is asked whether it still lives. What it did is judged by the checks, as always.
+
+        Args:
+            steps: `Ask`, `Cancel` and `Wait` of `pytest_mcpsym.explore`.
+            link: Which server; it may be left out where there is one.
+            patience: Seconds that an answer is waited for; a request that has none by then is cancelled.
+
+        Raises:
+            UsageError: A step is none, or the board has several links and none is named.
+            LinkError: The link died, or the server does not answer any more.
+        """
+        self._run(lambda: converse(self._engine, self._engine.only(link), steps, patience))
 
     def client(self, name: str) -> BlockingClient:
         """Return a blocking view of the SDK's own typed client of one link."""

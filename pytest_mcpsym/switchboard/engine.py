@@ -19,7 +19,7 @@ from mcp_types import CallToolResult, Tool
 from pydantic import ValidationError
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError, LinkNameError, UsageError
-from pytest_mcpsym.switchboard.asked import Answer, OnProgress
+from pytest_mcpsym.switchboard.asked import Answer, OnProgress, OnSent
 from pytest_mcpsym.switchboard.catalog import entries_of
 from pytest_mcpsym.switchboard.failure import first_fault, root_cause
 from pytest_mcpsym.switchboard.host import Host
@@ -171,6 +171,18 @@ class Engine:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise LinkNameError(f"this board has no link {name!r}{hint} (links: {', '.join(self.links) or 'none'})")
 
+    def only(self, name: str | None) -> str:
+        """Return the name of a link, which may be left out where there is one link.
+
+        Raises:
+            UsageError: There are several, and none is named.
+        """
+        if name is not None:
+            return self.link(name).name
+        if len(self.links) != 1:
+            raise UsageError(f"this board has {len(self.links)} links; say which: link={next(iter(self.links), 'name')!r}")
+        return next(iter(self.links))
+
     async def call(self, name: str, arguments: Mapping[str, object] | None, options: CallOptions) -> CallToolResult:
         """Call one tool by its routed name.
 
@@ -231,6 +243,38 @@ class Engine:
                 error.args = (Redactor(self._rules).text("\n".join((f"{error}; who waited for whom:", *lines))),)
             raise
 
+    async def ask(
+        self,
+        name: str,
+        method: str,
+        params: Mapping[str, object],
+        *,
+        wants_progress: bool = False,
+        seconds: float | None = None,
+        on_sent: OnSent | None = None,
+    ) -> Answer:
+        """Send any request on a link and return its answer, result or error.
+
+        Raises:
+            UsageError: The params cannot be sent.
+            MCPError: The host did not answer what the server asked for, or it asked too often.
+            AnswerTimeout: No answer in time.
+            LinkError: The link is dead or died, or what came is no answer.
+        """
+        link = self.link(name)
+        limit = self._settings.call_timeout if seconds is None else seconds
+        with telling(), self._drawn():
+            return await invoke(
+                link,
+                self._host,
+                method,
+                _json(params, "params"),
+                timeout=limit,
+                trail=Trail.begin(HOST, link.name, seconds=limit, limits=self._settings.limits),
+                on_progress=_unheard if wants_progress else None,
+                on_sent=on_sent,
+            )
+
     async def tools(self) -> list[Tool]:
         """Return the tools of all links under their routed names, in the order of the links.
 
@@ -263,6 +307,10 @@ def _json(value: Mapping[str, object], what: str) -> bytes:
         return dumps(value)
     except (TypeError, ValueError) as error:
         raise UsageError(f"the {what} cannot be sent as JSON: {error}") from None
+
+
+async def _unheard(progress: Frame) -> None:
+    """Hear progress that nobody asked to be told of."""
 
 
 def _reporting(progress: Progress | None) -> OnProgress | None:

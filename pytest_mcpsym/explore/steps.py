@@ -1,0 +1,58 @@
+"""The steps of a conversation, as values whose `repr` is the code that makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Ask", "Cancel", "Step", "Wait"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Send a request and go on at once; its answer may come whenever it does.
+
+    Attributes:
+        method: JSON-RPC method.
+        params: Its params, without `_meta`.
+        progress: Whether the request asks for progress.
+    """
+
+    method: str
+    params: Mapping[str, object] = field(default_factory=dict[str, object])
+    progress: bool = False
+
+    def __repr__(self) -> str:
+        params = f", {dict(self.params)!r}" if self.params else ""
+        return f"Ask({self.method!r}{params}{', progress=True' if self.progress else ''})"
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Cancel a request that was not answered yet; nothing where it was, or where there is no such request.
+
+    Attributes:
+        request: Which `Ask` of the conversation, from 0.
+    """
+
+    request: int
+
+    def __repr__(self) -> str:
+        return f"Cancel({self.request})"
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Wait for the answer to a request, for as long as the conversation has patience.
+
+    Attributes:
+        request: Which `Ask` of the conversation, from 0.
+    """
+
+    request: int
+
+    def __repr__(self) -> str:
+        return f"Wait({self.request})"
+
+
+Step = Ask | Cancel | Wait

@@ -1,0 +1,88 @@
+"""The search: what it finds in servers with a bug, how short the conversation is, that its test shows the bug again, and that healthy servers pass."""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from fake_servers import everything, sequential_thinking
+from pytest_mcpsym.errors import FindingsError, UsageError
+from pytest_mcpsym.explore import explore
+from tests.switchboard.servers import demo, process
+
+pytest_plugins = ["pytester"]
+
+Era = Literal["handshake", "modern"]
+eras = pytest.mark.parametrize("era", ["handshake", "modern"])
+
+DIES = """
+shake()
+asked = {}
+while True:
+    request = hear()
+    method = request.get("method")
+    if method == "notifications/cancelled": sys.exit(3)
+    if method == "tools/list": answer(request, '{"tools":[{"name":"hold","inputSchema":{"type":"object"}}]}')
+    elif method == "ping": answer(request, "{}")
+    elif method == "tools/call": time.sleep(0.02); answer(request, '{"content":[]}')
+    else: answer(request, '{"tools":[]}')
+"""
+
+
+@eras
+@pytest.mark.parametrize("make", [everything, sequential_thinking, demo])
+def test_healthy_servers_stand_it(make: object, era: Era) -> None:
+    explore(make, era=era, examples=8, patience=0.3, tools=["*"])
+
+
+def found(target: object, patience: float = 5, **more: object) -> str:
+    with pytest.raises(FindingsError) as caught:
+        explore(target, examples=60, patience=patience, **more)  # pyright: ignore[reportArgumentType]  # each option is given by its name
+    return str(caught.value)
+
+
+def test_a_server_that_dies_of_a_cancellation_is_found_by_one_request_and_one_cancellation(tmp_path: Path) -> None:
+    text = found(process(tmp_path, DIES), seeded=1)
+    assert "ended with exit status 3" in text
+    steps = re.findall(r"^ {16}(\w+)\(", text, re.MULTILINE)
+    assert steps == ["Ask", "Cancel"]
+
+
+def test_the_test_that_is_printed_shows_the_bug_again(pytester: pytest.Pytester) -> None:
+    check = "progress:unknown-token"
+    text = found(f"{sys.executable} -m fake_servers.mutants InventsTokens", patience=0.5, seeded=1)
+    assert check in text.partition("\n")[0]
+    _, _, code = text.partition("a test that shows it:\n")
+    pytester.makepyfile(textwrap.dedent(code))
+    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"{check} on link 'server'*"])
+
+
+def test_the_same_seed_holds_the_same_conversations(tmp_path: Path) -> None:
+    target = process(tmp_path, DIES)
+    assert re.sub(r"\d+ s", "", found(target, seeded=7)) == re.sub(r"\d+ s", "", found(target, seeded=7))
+
+
+def test_tools_that_are_not_named_are_not_called(tmp_path: Path) -> None:
+    explore(
+        process(
+            tmp_path,
+            DIES.replace("time.sleep(0.02)", 'request["params"]["name"] == "hold" and sys.exit(4)').replace(
+                "sys.exit(3)", "continue"
+            ),
+        ),
+        examples=10,
+        tools=["other"],
+        patience=0.3,
+    )
+
+
+def test_a_server_that_cannot_be_opened_says_so() -> None:
+    with pytest.raises(UsageError):
+        explore(42)
