@@ -24,11 +24,13 @@ from pytest_mcpsym.switchboard.views import Views
 from pytest_mcpsym.wire.drift import DriftReport, Ignored
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.held import refuse_secrets
+from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.miss import Miss, MissReport
 from pytest_mcpsym.wire.playback import Playback
 from pytest_mcpsym.wire.reading import read
 from pytest_mcpsym.wire.recording import Head, LinkHead, Recording, RecordingError, Transport, line_of, of_link, write
 from pytest_mcpsym.wire.redact import Redactor, Rules, redact
+from pytest_mcpsym.wire.render import render
 from pytest_mcpsym.wire.script import scripts
 from pytest_mcpsym.wire.sensitive import is_secret_field
 from pytest_mcpsym.wire.told import Told, told
@@ -88,6 +90,7 @@ class Tape:
         told: Returns what the client told the server when it was recorded; nothing while recording.
         verification: Compares the real server with what is played; `None` unless it is verified.
         ignored: What is no difference of the two.
+        live: What crossed to the real server.
         misses: What was missed, each with its frame on the board's log.
     """
 
@@ -101,6 +104,7 @@ class Tape:
     told: Callable[[], tuple[Told, ...]] = tuple
     verification: Verification | None = None
     ignored: Sequence[Ignored] = ()
+    live: WireLog | None = None
     board: Views | None = None
     misses: list[tuple[Miss, Frame]] = field(default_factory=list[tuple[Miss, Frame]])
 
@@ -201,7 +205,8 @@ class Tapes:
         if self.mode == "verify":
             tape.use, tape.verification, tape.ignored = "verified", Verification(redact=Redactor(rules).data), self._ignored
             real = replace(recorded.target, era=era)
-            spec = replace(spec, target=Verified(cast("Played", spec.target), real, tape.verification, patience, rules))
+            target = Verified(cast("Played", spec.target), real, tape.verification, patience, rules)
+            spec, tape.live = replace(spec, target=target), target.log
         self.tapes.append(tape)
         return spec, tape
 
@@ -314,6 +319,13 @@ class Tapes:
                 test = self._test.rpartition("::")[2]
                 texts.append(str(DriftReport(drifts, test, tape.link, tape.shown, self._again)))
         return "\n\n".join(texts)
+
+    def verified(self) -> Iterable[str]:
+        """Return for each real server that was verified what it was told and said, as text that a person can read, secrets replaced."""
+        for tape in self.opened():
+            if tape.live is not None and tape.board is not None:
+                told = render(redact(WireLog(tape.live), tape.board.rules), side_channels=True)
+                yield f"What the real server behind {tape.link} was told and said:\n\n{told}"
 
     def opened(self) -> Iterable[Tape]:
         """Return the tapes whose link was opened."""

@@ -146,6 +146,58 @@ def test_what_a_server_answers_otherwise_fails_the_test(
     run.says(f"  not as the server answers: {FILE}")
 
 
+CONCURRENT = """
+import anyio
+import pytest
+from mcp.server.mcpserver import MCPServer
+
+
+def slow():
+    server = MCPServer("slow", log_level="ERROR")
+
+    @server.tool(structured_output=False)
+    async def nap(seconds: float) -> str:
+        await anyio.sleep(seconds)
+        return f"slept {seconds}"
+
+    return server
+
+
+@pytest.mark.anyio
+async def test_it(switchboard, recorded):
+    async with switchboard(notes=recorded(slow())) as board:
+        async with anyio.create_task_group() as tasks:
+            for seconds in (0.02, 0.01, 0.03):
+                tasks.start_soon(lambda seconds=seconds: board.call("notes__nap", seconds=seconds))
+        with pytest.raises(TimeoutError):
+            await board.options(timeout=0.05).call("notes__nap", seconds=60)
+"""
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+def test_calls_that_are_concurrent_or_given_up_are_verified(
+    example: MakeExample, pytester: pytest.Pytester, era: str, backend: str
+) -> None:
+    made = example(CONCURRENT, **{"conftest.py": BACKENDS.format(backend=backend)})
+    first = made.run_here(pytester, *QUIET, "--mcp-record", f"--mcp-era={era}")
+    assert first.outcomes == {"passed": 1}, first.text
+    run = first.example.run_here(pytester, *QUIET, "--mcp-verify", f"--mcp-era={era}")
+    assert run.outcomes == {"passed": 1}, run.text
+    run.says("recordings: 1 verified")
+
+
+def test_the_trace_shows_what_the_real_server_said(example: MakeExample, pytester: pytest.Pytester) -> None:
+    first = recorded(example, pytester)
+    source = first.example.files["notes.py"].replace(
+        "return kept[ident]", "return kept[ident] + ' token=sk-live-abcdefghijklm1234'"
+    )
+    run = first.example.with_files({"notes.py": source}).run_here(pytester, "-p", "no:cacheprovider", "--mcp-verify")
+    trace = str(run.changed["mcp-traces/test_it/test_it.txt"])
+    played, _, real = trace.partition("What the real server behind notes was told and said:")
+    assert ('"milk"' in played, "milk token=<token:1>" in real, "sk-live" in trace + run.text) == (True, True, False)
+
+
 def test_a_recording_over_one_transport_is_verified_over_another(example: MakeExample, pytester: pytest.Pytester) -> None:
     for era in ("handshake", "modern"):
         first = recorded(example, pytester, "memory", era)
