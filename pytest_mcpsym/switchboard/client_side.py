@@ -194,10 +194,10 @@ class ClientSide:
             return _unreadable(frame, error)
         # Ids of raw requests are strings.
         if isinstance(message, (JSONRPCResponse, JSONRPCError)) and isinstance(message.id, int):
-            ended = self._open.end(id_text(message.id))
-            if ended is not None and not _is_leg(message):
+            ended, leg = self._open.end(id_text(message.id)), self._is_leg(message)
+            if ended is not None and not leg:
                 ended.trail.end()
-            if _is_leg(message):
+            if leg:
                 self._start(self._driving, id_text(message.id), self._drive, frame, ended)
                 return None
             return SessionMessage(message)
@@ -211,7 +211,7 @@ class ClientSide:
                     return None
             elif message.method.endswith("/list_changed") or message.method == UPDATED:
                 self._start(self._serving, f"#{frame.seq}", self._announce, frame)
-        if _is_leg(message):
+        if self._is_leg(message):
             self._start(self._driving, f"#{frame.seq}", self._drive, frame, None)
             return None
         return SessionMessage(message)
@@ -229,6 +229,10 @@ class ClientSide:
         if mirrored:
             self._start(self._serving, str(frame.message.id), self._answer_mirrored, frame)
         return mirrored
+
+    def _is_leg(self, message: object) -> bool:
+        modern = self._link.era == "modern"
+        return modern and isinstance(message, JSONRPCResponse) and message.result.get("resultType") == CALLS
 
     def _start(self, scopes: dict[str, anyio.CancelScope], ident: str, work: Work, frame: Frame, *more: object) -> None:
         """Do some work for a frame in a task of its own, which can be cancelled by the frame's id."""
@@ -305,10 +309,6 @@ class ClientSide:
         with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
             assert self._inbox is not None
             self._inbox.put(SessionMessage(jsonrpc_message_adapter.validate_json(data, by_name=False)))
-
-
-def _is_leg(message: object) -> bool:
-    return isinstance(message, JSONRPCResponse) and message.result.get("resultType") == CALLS
 
 
 def _unreadable(frame: Frame, error: ValueError) -> SessionMessage | Exception:

@@ -232,6 +232,23 @@ async def test_several_subscribers_share_one_subscription_until_the_last_is_done
     assert began(board.log) == 1
 
 
+@every_era
+async def test_a_subscriber_that_leaves_takes_nothing_from_the_others(switchboard: Switchboard, era: Era) -> None:
+    async with (
+        switchboard(first=watcher(), second=watcher(), board=owner(era), era=era) as board,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def wait() -> None:
+            assert text(await board.call("first__wait", uri=f"board+{NOTE}")) == f"board+{NOTE}"
+
+        tasks.start_soon(wait)
+        await until(lambda: waiting(board.log) == 1)
+        assert text(await board.call("second__leave", uri=f"board+{NOTE}")) == "left"
+        assert (began(board.log), ended(board.log)) == (1, 0)
+        await board.call("board__touch", uri=NOTE)
+
+
 def waiting(log: WireLog) -> int:
     """How many requests for updates have been made."""
     return sum(b"dev.mcpsym/updates" in frame.data for frame in log.frames if frame.direction == "to-client")
