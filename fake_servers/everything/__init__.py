@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from mcp import MCPError
 from mcp.server.context import CallNext, HandlerResult
@@ -45,6 +46,7 @@ from .arguments import fitted
 from .asking import ASKING, URL_ELICITATION_REQUIRED, Unanswered
 from .client_tasks import client_tasks
 from .documents import INSTRUCTIONS
+from .http import ReferenceHttp, SessionEvents
 from .lifecycle import after_the_handshake, begin, roots_changed
 from .listening import HINTS
 from .plain import DOING, Call, Failed, text
@@ -55,6 +57,10 @@ from .session import Context, Run, is_modern, log, running, session_of
 from .task_methods import CAPABILITY, add_task_methods
 from .ticking import ticking
 from .tools import TOOLS, Listed, offered
+
+if TYPE_CHECKING:
+    from mcp.server.streamable_http import EventStore
+    from starlette.applications import Starlette
 
 __all__ = ["INTERVAL", "LIFECYCLE", "PACE", "Everything", "everything", "from_environment"]
 
@@ -154,6 +160,16 @@ class Everything(Server[Run]):
             self.middleware.append(_malformed_is_internal)
         self.middleware.append(self._begin_task)
         add_task_methods(self)
+
+    def streamable_http_app(
+        self, *, stateless_http: bool = False, event_store: EventStore | None = None, **options: Any
+    ) -> Starlette:
+        """Return the server over Streamable HTTP; a stream of it can be resumed. Without sessions it is the SDK's own."""
+        if stateless_http:
+            return super().streamable_http_app(stateless_http=True, event_store=event_store, **options)
+        app = super().streamable_http_app(event_store=event_store or SessionEvents(), **options)
+        app.add_middleware(ReferenceHttp)
+        return app
 
     def create_initialization_options(
         self,
