@@ -100,7 +100,7 @@ class ServedObject:
         app = cast("Callable[..., ASGIApp]", make)(
             json_response=options.json_response, stateless_http=options.stateless, **more
         )
-        return StrictApp(app) if self.is_strict else app
+        return StrictApp(app, self.path) if self.is_strict else app
 
 
 class ServedApp:

@@ -48,4 +48,4 @@ def over_sse(served: Served, host: str) -> ASGIApp:
             await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
             await send({"type": "http.response.body", "body": b""})
 
-    return StrictApp(app) if served.is_strict else app
+    return StrictApp(app, "/messages/") if served.is_strict else app

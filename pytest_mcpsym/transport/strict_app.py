@@ -24,14 +24,20 @@ _BAD_REQUEST: Final = 400
 
 
 class StrictApp:
-    """The app; call it as any ASGI app."""
+    """The app; call it as any ASGI app.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: The app inside.
+        path: Where messages are posted; what is posted elsewhere, to an authorization server for instance, passes as it is.
+    """
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
         self._app = app
+        self._path = path.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
-        if scope["type"] != "http" or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"].rstrip("/") != self._path:
             await self._app(scope, receive, send)
             return
         body, is_whole = await _body(receive)

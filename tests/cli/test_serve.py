@@ -63,7 +63,8 @@ async def test_a_fake_serves_over_sse(anyio_backend: str) -> None:
 
 def test_what_is_no_message_is_refused_over_sse_as_everywhere() -> None:
     with listening("everything", "--sse", "0") as url, httpx2.Client(timeout=20) as client, client.stream("GET", url) as stream:
-        path = next(line for line in stream.iter_lines() if line.startswith("data: ")).removeprefix("data: ")
+        lines = stream.iter_lines()  # held, because the stream ends with it
+        path = next(line for line in lines if line.startswith("data: ")).removeprefix("data: ")
         answer = client.post(urljoin(url, path), content=b"[]", headers={"content-type": "application/json"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32600)
 

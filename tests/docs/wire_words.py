@@ -251,7 +251,7 @@ TOPICS: Final = (
             ("The client MUST have declared the capability `sampling`.", f"{_OLD}client/sampling#capabilities"),
             ("There SHOULD be a human who can deny it.", f"{_OLD}client/sampling#user-interaction-model"),
         ),
-        "The id is the server's own count: here 1, while the client's own request 1 was `initialize`.",
+        "The id is the server's own count, and may be that of a request of the client's, finished or not.",
     ),
     Topic(
         "elicitation/create",

@@ -19,7 +19,8 @@ from mcp.client.stdio import StdioServerParameters
 from fake_servers import everything
 from pytest_mcpsym.switchboard.connect import connect
 from pytest_mcpsym.switchboard.target import link
-from pytest_mcpsym.transport.strict_app import MOST_BYTES
+from pytest_mcpsym.transport.asgi import Message, Receive, Scope, Send
+from pytest_mcpsym.transport.strict_app import MOST_BYTES, StrictApp
 from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.corpus import Case, corpus
 from pytest_mcpsym.wire.frame import Frame
@@ -151,6 +152,24 @@ async def test_what_is_longer_than_a_body_may_be_is_refused_by_http_and_the_conn
         await channel.send(b"[" * (MOST_BYTES + 1), HEADERS["handshake"])
         await channel.send(echo("alive"), HEADERS["handshake"])
         await frame(channel, lambda item: item.message.id == "1")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_what_is_posted_elsewhere_passes_as_it_is() -> None:
+    bodies: list[bytes] = []
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        bodies.append((await receive())["body"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"grant_type=none"}
+
+    async def send(_message: Message) -> None: ...
+
+    for path in ("/token", "/mcp"):
+        await StrictApp(app, "/mcp")({"type": "http", "method": "POST", "path": path}, receive, send)
+    assert bodies == [b"grant_type=none", b""]
 
 
 def test_what_is_piped_into_a_server_is_answered_before_it_ends() -> None:
