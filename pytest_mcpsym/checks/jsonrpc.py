@@ -5,13 +5,15 @@ Pinned by `tests/checks/test_jsonrpc.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.checks.wording import anomalies, answerer, called, excerpt, sender, shown
 from pytest_mcpsym.wire.exchange import Exchange, opposite
+from pytest_mcpsym.wire.extension import CANCEL
 from pytest_mcpsym.wire.frame import Direction, Frame
+from pytest_mcpsym.wire.log import Note
 
 __all__ = [
     "JSONRPC",
@@ -43,12 +45,13 @@ def unanswered(view: View) -> Iterator[Finding]:
     and none if the connection just ends (its description in the 2026-07-28 schema).
     """
     refused = _refusals(view, _BROKEN)
+    closing = {note.link: note for note in view.log.notes if note.channel == "closing"}
     for exchange in view.correlation.exchanges:
         if exchange.state != "open" or exchange.method == "subscriptions/listen":
             continue
         if exchange.direction == "to-client" and exchange.request.seq > view.closing.get(exchange.link, exchange.request.seq):
             continue
-        if _is_refused(exchange.request, refused):
+        if _is_refused(exchange.request, refused) or _last_words(exchange, closing):
             continue
         by = view.closings.get(exchange.link)
         when = f"before the {by} closed the link" if by else "before the log ended"
@@ -179,6 +182,19 @@ def silence(view: View) -> Iterator[Finding]:
         elif not _is_refused(frame, refused):
             text = f"{frame.link}: the server answered nothing to {excerpt(frame.data)}, which is no JSON-RPC message"
             yield silence.finding(text, (frame,), frame.link)
+
+
+_LAST: Final = 1.0
+"""Seconds before the host begins to close a link in which it may still take leave of what it asked for."""
+
+
+def _last_words(exchange: Exchange, closing: Mapping[str, Note]) -> bool:
+    """Whether the host did not wait for an answer, because it was closing the link: it gave up a leg then, or asked even later."""
+    note = closing.get(exchange.link)
+    if note is None or exchange.direction != "to-server":
+        return False
+    request = exchange.request
+    return request.seq > note.seq or (exchange.method == CANCEL and note.time - request.time < _LAST)
 
 
 _REFUSED: Final = 400

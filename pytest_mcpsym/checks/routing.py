@@ -5,6 +5,7 @@ Pinned by `tests/checks/test_routing.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -71,7 +72,8 @@ def _differs(came: Frame, told: Frame) -> str | None:
 def cycle(view: View) -> Iterator[Finding]:
     """Find requests that were never answered by a peer which was itself waiting, at the other end of the route, for that answer.
 
-    A warning where a request was cancelled, because it may have been before the peer had time to answer.
+    A warning where a request was cancelled, which is none of the peer's doing, and nothing where that was within `GRACE` seconds: the
+    peer had no time to answer.
     """
     for root in view.routes:
         yield from _cycles(view, root, ())
@@ -89,6 +91,8 @@ def _cycles(view: View, hop: Hop, path: tuple[Hop, ...]) -> Iterator[Finding]:
     start = next((index for index, each in enumerate(path[:-1]) if each.callee == hop.callee), None)
     if start is None:
         return
+    if _given_up_at_once(view, path):
+        return
     names = " > ".join(str(each.callee) for each in path[start:])
     cancelled = any(each.exchange.state == "cancelled" for each in path)
     text = (
@@ -97,6 +101,17 @@ def _cycles(view: View, hop: Hop, path: tuple[Hop, ...]) -> Iterator[Finding]:
     )
     frames = tuple(each.exchange.request for each in path[start:])
     yield cycle.finding(text, frames, hop.callee, view.route(hop.exchange), "warning" if cancelled else "error")
+
+
+GRACE: Final = 1.0
+"""Seconds that a peer has to answer before it can be said that it waits for itself."""
+
+
+def _given_up_at_once(view: View, path: tuple[Hop, ...]) -> bool:
+    """Whether a request of a route was cancelled before the last one had waited for long."""
+    ends = {each.exchange.end for each in path if each.exchange.state == "cancelled"}
+    first = min((entry.time for entry in view.log if entry.seq in ends), default=math.inf) if ends else math.inf
+    return first - path[-1].exchange.request.time <= GRACE
 
 
 ROUTING: Final = Registry((changed, cycle))

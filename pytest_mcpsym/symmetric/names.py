@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pytest_mcpsym.wire.extension import BUDGET_KEY, CALLS, CAUSE_KEY, CONTINUE, IDENTIFIER, TRACE_KEYS, USAGE_KEY
+from pytest_mcpsym.wire.extension import BUDGET_KEY, CALLS, CANCEL, CAUSE_KEY, CONTINUE, IDENTIFIER, TRACE_KEYS, USAGE_KEY
 
 __all__ = [
     "BUDGET_KEY",
@@ -68,9 +68,6 @@ MIRRORED: Final = SUBSCRIBING | frozenset(
 
 HOSTS_OWN: Final = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
 """Methods that the core itself lets a server ask of its client."""
-
-CANCEL: Final = "dev.mcpsym/cancel"
-"""The request which says that nobody will continue (modern era)."""
 
 FORWARDED_META: Final = TRACE_KEYS
 """The keys of `_meta` that are carried from hop to hop; all others stay on the link they arrived on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BUDGET_KEY", "CALLS", "CAUSE_KEY", "CONTINUE", "IDENTIFIER", "TRACE_KEYS", "USAGE_KEY"]
+__all__ = ["BUDGET_KEY", "CALLS", "CANCEL", "CAUSE_KEY", "CONTINUE", "IDENTIFIER", "TRACE_KEYS", "USAGE_KEY"]
 
 IDENTIFIER: Final = "dev.mcpsym/symmetric"
 """Key of the extension under `capabilities.extensions`."""
@@ -14,6 +14,9 @@ CALLS: Final = "dev.mcpsym/calls"
 
 CONTINUE: Final = "dev.mcpsym/continue"
 """The request that brings the answers and begins the next leg (modern era)."""
+
+CANCEL: Final = "dev.mcpsym/cancel"
+"""The request which says that nobody will continue (modern era)."""
 
 CAUSE_KEY: Final = "dev.mcpsym/cause"
 """Key in a mirrored request's `_meta`: the id of the request being handled, with its JSON type."""

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from pytest_mcpsym.checks import Finding, run
+from pytest_mcpsym.wire.log import WireLog
 from tests.wire.strategies import Telling, raw
 
 
@@ -220,3 +221,29 @@ def test_a_request_that_http_refuses_is_answered_but_not_one_that_breaks_the_ser
     telling.request("weather", "to-server", 1, "tools/list", stream=3)
     telling.log.note("weather", "http", exchange=3, event="response", status=status, headers=())
     assert ids(run(telling.log)) == found
+
+
+def left_open(method: str, sent: float, closed: float) -> list[str]:
+    """What is found of a request that the host sent at a time, and closed the link at another."""
+    now = 0.0
+    telling = Telling()
+    telling.log = WireLog(clock=lambda: now)
+    now = min(sent, closed)
+    if closed <= sent:
+        telling.log.note("weather", "closing")
+    now = sent
+    telling.request("weather", "to-server", 1, method)
+    now = closed
+    if closed > sent:
+        telling.log.note("weather", "closing")
+    return ids(run(telling.log))
+
+
+@pytest.mark.parametrize(("method", "sent", "closed"), [("tools/list", 2, 1), ("dev.mcpsym/cancel", 1, 1.5)])
+def test_what_the_host_says_while_it_leaves_is_owed_no_answer(method: str, sent: float, closed: float) -> None:
+    assert left_open(method, sent, closed) == []
+
+
+@pytest.mark.parametrize(("method", "closed"), [("tools/list", 1.5), ("dev.mcpsym/cancel", 3)])
+def test_what_the_host_asked_before_is_owed_one(method: str, closed: float) -> None:
+    assert left_open(method, 1, closed) == ["jsonrpc:unanswered"]

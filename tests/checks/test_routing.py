@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pytest_mcpsym.checks import Finding, run
 from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.log import WireLog
 from tests.wire.strategies import Telling
 
 
@@ -64,9 +67,10 @@ def test_results_arrive_as_they_were_sent(came: bytes, told: bytes, changed: boo
     assert [each.frames for each in found(telling, "routing:changed")] == ([frames] if changed else [])
 
 
-def waiting() -> tuple[Telling, list[Frame]]:
+def waiting(clock: Callable[[], float] = lambda: 0.0) -> tuple[Telling, list[Frame]]:
     """The agent waits for the code server, which waits for the agent."""
     telling = Telling()
+    telling.log = WireLog(clock=clock)
     first = telling.call("agent", 1, name="run")
     asks = telling.request("agent", "to-client", 1, params={"name": "code__run"})
     second = telling.call("code", 1, asks, name="run")
@@ -86,11 +90,16 @@ def test_a_peer_that_waits_for_itself_is_a_cycle_with_its_frames_and_route() -> 
     )
 
 
-def test_a_cycle_that_was_cancelled_is_a_warning() -> None:
-    telling, frames = waiting()
+@pytest.mark.parametrize(("after", "severities"), [(1.5, ["warning"]), (0.5, [])])
+def test_a_cycle_that_was_cancelled_is_a_warning_unless_there_was_no_time_to_answer(
+    after: float, severities: list[str]
+) -> None:
+    now = 0.0
+    telling, frames = waiting(lambda: now)
+    now = after
     for frame in frames:
         telling.notify(frame.link, frame.direction, "cancelled", requestId=int(str(frame.message.id)))
-    assert [finding.severity for finding in found(telling, "deadlock:cycle")] == ["warning"]
+    assert [finding.severity for finding in found(telling, "deadlock:cycle")] == severities
 
 
 def test_a_peer_that_answers_its_own_question_is_no_cycle() -> None:
