@@ -14,7 +14,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from pytest_mcpsym import options
-from pytest_mcpsym.conformance import continuations, legs, mirrored, shared
+from pytest_mcpsym.conformance import carried, continuations, legs, mirrored, shared
 from pytest_mcpsym.conformance.desk import Desk, desk
 from pytest_mcpsym.conformance.judgement import ALL, Judgement
 from pytest_mcpsym.conformance.talk import Broken
@@ -22,7 +22,7 @@ from pytest_mcpsym.errors import LinkError
 
 __all__ = ["JUDGEMENTS", "explained", "server", "test_symmetric", "words"]
 
-_MODULES: Final = [module.__name__ for module in (shared, mirrored, legs, continuations)]
+_MODULES: Final = [module.__name__ for module in (shared, carried, mirrored, legs, continuations)]
 """Those that hold judgements, in the order to run; importing them has filled `ALL`."""
 
 JUDGEMENTS: Final = tuple(sorted(ALL, key=lambda each: (each.era, _MODULES.index(each.run.__module__))))

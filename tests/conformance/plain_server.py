@@ -19,6 +19,7 @@ Json = dict[str, Any]
 EXTENSION = "dev.mcpsym/symmetric"
 ENVELOPE = "io.modelcontextprotocol/"
 TIME_TO_LIVE = float(os.environ.get("MCPSYM_TIME_TO_LIVE", "300"))
+SUBSCRIBING = ("resources/subscribe", "resources/unsubscribe", "dev.mcpsym/updates")
 NEEDS = {"tools": "tools", "resources": "resources", "prompts": "prompts", "sampling": "sampling"}
 
 
@@ -54,10 +55,12 @@ class Client:
 
     def need(self, method: str, params: Json) -> None:
         """Refuse what the client did not declare."""
-        member = NEEDS[method.partition("/")[0]]
-        declared = (self._declared or {}).get(member)
+        member = NEEDS.get(method.partition("/")[0], "resources")
+        declared: Json | None = (self._declared or {}).get(member)
         missing: Json = {}
-        if member == "sampling" and "tools" in params and "tools" not in (declared or {}):
+        if method in SUBSCRIBING and (declared is None or not declared.get("subscribe")):
+            missing = {"subscribe": True}
+        elif member == "sampling" and "tools" in params and "tools" not in (declared or {}):
             missing = {"tools": {}}
         elif declared is not None:
             return
@@ -266,6 +269,14 @@ async def hurry(client: Client, arguments: Json) -> str:
         return "given up"
 
 
+async def follow(client: Client, arguments: Json) -> str:
+    resource = {"uri": arguments["uri"]}
+    await client.ask("resources/subscribe", resource)
+    updated = await client.ask("dev.mcpsym/updates", {})
+    await client.ask("resources/unsubscribe", resource)
+    return "\n".join(updated["uris"])
+
+
 async def stuck(client: Client, arguments: Json) -> str:
     if "name" in arguments:
         await client.tool(arguments["name"])
@@ -277,7 +288,7 @@ async def how_many(client: Client, arguments: Json) -> str:
 
 
 TOOLS: dict[str, Callable[[Client, Json], Awaitable[str | Json]]] = {
-    **{tool.__name__: tool for tool in (call, names, read, in_turn, together, sample, report, watch, hurry, stuck)},
+    **{tool.__name__: tool for tool in (call, names, read, in_turn, together, sample, report, watch, hurry, follow, stuck)},
     "running": how_many,
 }
 

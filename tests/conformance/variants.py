@@ -83,7 +83,31 @@ VARIANTS: Final = (
         'elif method == "notifications/cancelled"',
         'elif method.endswith("list_changed"):\n            os._exit(1)\n        elif method == "notifications/cancelled"',
     ),
+    _variant(
+        "subscribes where nobody takes it",
+        "a-client-that-takes-no-subscriptions-is-sent-none",
+        "if method in SUBSCRIBING and",
+        'if method == "never" and',
+    ),
+    _variant(
+        "hears no update but of what it subscribed to",
+        "a-server-subscribes-and-hears-of-updates",
+        'return "\\n".join(updated["uris"])',
+        'return "\\n".join(uri for uri in updated["uris"] if uri == arguments["uri"])',
+    ),
     # handshake
+    _variant(
+        "is generous",
+        "a-call-is-given-no-more-than-its-cause-may-spend",
+        'meta: Json = {"dev.mcpsym/cause": self._cause}',
+        'meta: Json = {"dev.mcpsym/cause": self._cause, "dev.mcpsym/budget": {"tokens": 1000}}',
+    ),
+    _variant(
+        "begins a trace of its own",
+        "a-call-belongs-to-the-trace-of-its-cause",
+        'meta: Json = {"dev.mcpsym/cause": self._cause}',
+        'meta: Json = {"dev.mcpsym/cause": self._cause, "traceparent": f"00-{secrets.token_hex(16)}-00f067aa0ba902b7-01"}',
+    ),
     _variant(
         "names its cause as text",
         "a-request-says-what-caused-it",
