@@ -187,6 +187,40 @@ def test_calls_that_are_concurrent_or_given_up_are_verified(
     run.says("recordings: 1 verified")
 
 
+LATE = """
+import shlex, sys, time
+from servers import BASE
+
+CODE = BASE + '''
+import time
+
+def handle(id, tool):
+    send(id=id, result={"content": []})
+    time.sleep(0.2)
+    send(method="notifications/message", params={"level": "info", "data": "late"})
+
+main(handle)
+'''
+
+def test_it(switchboard, recorded):
+    with switchboard(notes=recorded(shlex.join([sys.executable, "-c", CODE]))) as board:
+        board.call("notes__any")
+        for _ in range(1000):
+            if any(frame.message.method == "notifications/message" for frame in board.log.frames):
+                break
+            time.sleep(0.01)
+"""
+
+
+def test_what_a_server_says_in_its_own_time_is_waited_for_when_the_board_closes(
+    example: MakeExample, pytester: pytest.Pytester
+) -> None:
+    first = example(LATE).run_here(pytester, *QUIET, "--mcp-record")
+    assert '"data": "late"' in str(first.changed[FILE])
+    run = first.example.run_here(pytester, *QUIET, "--mcp-verify")
+    assert run.outcomes == {"passed": 1}, run.text
+
+
 def test_the_trace_shows_what_the_real_server_said(example: MakeExample, pytester: pytest.Pytester) -> None:
     first = recorded(example, pytester)
     source = first.example.files["notes.py"].replace(
