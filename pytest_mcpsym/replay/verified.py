@@ -8,6 +8,7 @@ is not waited for any more. What is compared, and how, is `pytest_mcpsym.wire.ve
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -73,7 +74,7 @@ class _VerifiedChannel(PlayedChannel):
         self._outbox_in, self._outbox = anyio.create_memory_object_stream[tuple[bytes, Mapping[str, str] | None]](math.inf)
 
     def heard(self, data: bytes, headers: Mapping[str, str] | None, outcome: Outcome) -> None:
-        """Tell the real server what the recorded one was told, and not what only was made up to be polite."""
+        """Tell the real server what the recorded one was told, and not what that never heard."""
         if parse(data).kind == "request" and (outcome.miss is not None or any(not reply.recorded for reply in outcome.replies)):
             return
         self._tell(self._verification.sent(data), headers)
@@ -105,10 +106,9 @@ class _VerifiedChannel(PlayedChannel):
     async def _speak(self, channel: Channel) -> None:
         """Send to the real server what it is told, until it is gone."""
         async for data, headers in self._outbox:
-            try:
+            # What did not reach the server is seen by what it does not say; over HTTP the next message may well reach it.
+            with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
                 await channel.send(data, headers)
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                return  # `_listen` learns why
 
     async def _listen(self, channel: Channel) -> None:
         """Hear what the real server says, until it is gone."""
