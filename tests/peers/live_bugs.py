@@ -1,0 +1,83 @@
+"""Bugs of the fault catalogue that the installed SDK has, and the page that lists them: `python -m tests.peers.live_bugs`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = ["BUGS", "PAGE", "LiveBug", "page"]
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "live-bugs.md"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBug:
+    """A bug that a released SDK has.
+
+    Attributes:
+        row: Row of the fault catalogue.
+        software: What has it, with the version in which it was seen.
+        sentence: What it does.
+        check: The check that names it; empty where one log alone does not show it.
+        remedy: What a server author can do until it is fixed.
+    """
+
+    row: str
+    software: str
+    sentence: str
+    check: str
+    remedy: str
+
+
+BUGS: Final = {
+    "silence": LiveBug(
+        "F30",
+        "mcp 2.3.0, stdio",
+        "A server says nothing to what is no JSON-RPC message: broken JSON, an array, a missing `jsonrpc`, an id that is null, a fraction or "
+        "a boolean.",
+        "jsonrpc:silence",
+        "serve it with `mcpsym serve module:server`, which answers",
+    ),
+    "folded-cancellation": LiveBug(
+        "F03",
+        "mcp 2.3.0, stdio",
+        'A cancellation of `"07"` cancels the request `7`.',
+        "jsonrpc:unanswered",
+        "use ids that are no digits",
+    ),
+    "infinity": LiveBug(
+        "F31",
+        "mcp 2.3.0, every transport",
+        "An infinite or undefined number in a structured result becomes `null`, against the tool's own output schema.",
+        "",
+        "return finite numbers",
+    ),
+    "lone-surrogate": LiveBug(
+        "F31",
+        "mcp 2.3.0, stdio",
+        "A lone surrogate in a result ends the server's process; in memory it passes.",
+        "jsonrpc:unanswered",
+        "make texts valid Unicode: `text.encode('utf-8', 'replace').decode()`",
+    ),
+}
+"""By a short name, which is that of the test."""
+
+
+def page() -> str:
+    """Return the page."""
+    rows = "".join(
+        f"| {bug.row} | {bug.software} | {bug.sentence} | {f'`{bug.check}`' if bug.check else ''} | {bug.remedy} |\n"
+        for bug in BUGS.values()
+    )
+    return (
+        "# Bugs of current SDKs\n\n"
+        "Each of these was seen in the release that is named, and is reproduced by a test of this project against the installed one. When a\n"
+        "release has mended it, that test fails and says so, and the line goes. The last two columns say which [check](checks.md) names it in\n"
+        "a log, and what to do until then. F30 and the like are rows of the [fault catalogue](mutants.md).\n\n"
+        "| row | seen in | what happens | check | until it is mended |\n|---|---|---|---|---|\n" + rows
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
