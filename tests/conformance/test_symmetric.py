@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
@@ -46,6 +47,12 @@ def named(name: str) -> Variant:
 @pytest.mark.anyio
 async def test_a_server_written_from_the_page_alone_is_passed() -> None:
     assert await failed((*PYTHON, str(PLAIN))) == {}
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+async def test_a_server_in_another_language_is_passed() -> None:
+    assert await failed(("node", str(PLAIN.with_suffix(".mjs")))) == {}
 
 
 @pytest.mark.anyio
