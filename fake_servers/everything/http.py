@@ -9,24 +9,24 @@ batch is taken in any revision) it does not follow. What is of the modern era pa
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from weakref import WeakKeyDictionary
 
 from mcp.server.streamable_http import EventCallback, EventId, EventStore, StreamId
 from mcp_types import JSONRPCMessage
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
+from pytest_mcpsym.transport.asgi_body import again, whole
+from pytest_mcpsym.transport.strict_app import MOST_BYTES
+
 from ..events import Events  # noqa: TID252 - the package is also loaded under an alias
 
-__all__ = ["ReferenceHttp", "SessionEvents"]
+if TYPE_CHECKING:
+    from pytest_mcpsym.transport.asgi import ASGIApp, Message, Receive, Scope, Send
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
-"""The parts of ASGI, whose members are of any type."""
+__all__ = ["ReferenceHttp", "SessionEvents"]
 
 _REFUSED: Final = -32000
 _NO_SESSION: Final = -32001
@@ -65,11 +65,11 @@ class _Key:
 class ReferenceHttp:
     """The app; call it as any ASGI app."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._keys: dict[str, _Key] = {}
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
         if scope["type"] != "http" or scope["method"] not in ("GET", "POST", "DELETE"):
             await self._app(scope, receive, send)
@@ -81,10 +81,8 @@ class ReferenceHttp:
             return
         found = _refused(scope["method"], headers)
         if found is None and scope["method"] == "POST":
-            body = await _body(receive)
-            if body is None:
-                return
-            found, receive = _refused_body(body, headers), _again(body, receive)
+            body, is_whole = await whole(receive, MOST_BYTES)
+            found, receive = _refused_body(body, headers), again(body, receive, is_whole=is_whole)
         if found is None:
             key = self._keys.get(headers.get("mcp-session-id", "")) or _Key()
             _KEY.set(key)
@@ -137,27 +135,6 @@ def _refused_body(body: bytes, headers: Mapping[str, str]) -> Refusal | None:
     if begins and has_session:
         return 400, _INVALID, "Invalid Request: the session has begun already"
     return None if begins or has_session else (400, _REFUSED, "Bad Request: no session has begun")
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """Read a request to its end; None if the client left before."""
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(parts)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    rest: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def from_start() -> Message:
-        return rest.pop() if rest else await receive()
-
-    return from_start
 
 
 def _as_reference(method: str, send: Send) -> Send:

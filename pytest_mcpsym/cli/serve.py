@@ -100,6 +100,8 @@ def _fake(name: str) -> Callable[..., object]:
 
 def _made(name: str, given: Namespace, variables: Mapping[str, str]) -> object:
     """Make a fake as it is as a process: its environment, what the command line says, and what it says of its own accord."""
+    if given.rest and name not in _fakes():
+        raise CommandError(f"there is no fake {name!r}; {given.rest[0]} is an option of a fake only after the fake's name")
     make = _fake(name)
     said = parsed(name, make, cast("list[str]", given.rest), _own_flags(given))
     about = cast("Callable[..., Mapping[str, object]] | None", getattr(inspect.getmodule(make), "from_environment", None))

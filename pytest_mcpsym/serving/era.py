@@ -24,6 +24,8 @@ from mcp_types import ErrorData, JSONRPCError, JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from pytest_mcpsym.transport.asgi import ASGIApp, Receive, Scope, Send
+from pytest_mcpsym.transport.asgi_body import whole
+from pytest_mcpsym.transport.strict_app import MOST_BYTES
 
 if TYPE_CHECKING:
     from pytest_mcpsym.serving.served import HttpOptions, Reads, ServedObject, Writes
@@ -35,8 +37,8 @@ Offered = Literal["handshake", "modern", "both"]
 _HEADER = MCP_PROTOCOL_VERSION_HEADER.encode("ascii")
 
 
-class HandshakeOnly:
-    """A server that has not heard of the modern era."""
+class _OneEra:
+    """A server of which one era is offered."""
 
     def __init__(self, inside: ServedObject) -> None:
         self._inside = inside
@@ -50,6 +52,10 @@ class HandshakeOnly:
     def is_strict(self) -> bool:
         """As inside."""
         return self._inside.is_strict
+
+
+class HandshakeOnly(_OneEra):
+    """A server that has not heard of the modern era."""
 
     async def run(self, reads: Reads, writes: Writes) -> None:
         """Serve one connection in the handshake era."""
@@ -74,21 +80,8 @@ class HandshakeOnly:
         return one_era
 
 
-class ModernOnly:
+class ModernOnly(_OneEra):
     """A server that speaks the modern era and no other."""
-
-    def __init__(self, inside: ServedObject) -> None:
-        self._inside = inside
-
-    @property
-    def path(self) -> str:
-        """Path of the endpoint."""
-        return self._inside.path
-
-    @property
-    def is_strict(self) -> bool:
-        """As inside."""
-        return self._inside.is_strict
 
     async def run(self, reads: Reads, writes: Writes) -> None:
         """Serve one connection in the modern era."""
@@ -116,7 +109,8 @@ class ModernOnly:
             elif scope["method"] != "POST":
                 await _answer(send, 405, _error(None, -32600, "Method Not Allowed"), (b"allow", b"POST"))
             else:
-                await _answer(send, 400, _unsupported(await _body(receive), version))
+                body, _ = await whole(receive, MOST_BYTES)
+                await _answer(send, 400, _unsupported(body, version))
 
         return one_era
 
@@ -161,15 +155,6 @@ def _version(scope: Scope) -> str | None:
     if scope["type"] != "http":
         return None
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER), None)
-
-
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        parts.append(cast("bytes", message.get("body", b"")))
-        if not message.get("more_body"):
-            return b"".join(parts)
 
 
 async def _answer(send: Send, status: int, said: dict[str, object], *headers: tuple[bytes, bytes]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_mcpsym.transport.asgi_body import again, whole
 from pytest_mcpsym.wire.strict import refusal
 
 if TYPE_CHECKING:
@@ -40,37 +41,12 @@ class StrictApp:
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"].rstrip("/") != self._path:
             await self._app(scope, receive, send)
             return
-        body, is_whole = await _body(receive)
+        body, is_whole = await whole(receive, MOST_BYTES)
         refused = refusal(body) if is_whole else None
         if refused is None:
-            await self._app(scope, _again(body, receive, is_whole=is_whole), send)
+            await self._app(scope, again(body, receive, is_whole=is_whole), send)
         else:
-            await self._app(scope, _again(b"", receive), _with_body(refused.data, send))
-
-
-async def _body(receive: Receive) -> tuple[bytes, bool]:
-    """Read a request, and say whether this is all of it: not where the client left before its end, or it is too long."""
-    parts: list[bytes] = []
-    size = 0
-    while size <= MOST_BYTES:
-        message = await receive()
-        if message["type"] != "http.request":
-            break
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if not message.get("more_body", False):
-            return b"".join(parts), size <= MOST_BYTES
-    return b"".join(parts), False
-
-
-def _again(body: bytes, receive: Receive, *, is_whole: bool = True) -> Receive:
-    """Return what gives the part of a body that was read, and then what is left to receive."""
-    rest: list[Message] = [{"type": "http.request", "body": body, "more_body": not is_whole}]
-
-    async def from_start() -> Message:
-        return rest.pop() if rest else await receive()
-
-    return from_start
+            await self._app(scope, again(b"", receive), _with_body(refused.data, send))
 
 
 def _with_body(body: bytes, send: Send) -> Send:

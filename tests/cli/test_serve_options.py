@@ -37,6 +37,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("code_mode --key abc", "the fake 'code_mode' takes no --key; "),
         ("code_mode --now soon", "the fake 'code_mode': argument --now: 'soon' is not a time in ISO 8601"),
         ("code_mode --max-seconds 0", "max_seconds must be more than 0 and at most 86400, not 0.0"),
+        ("--interval 3 everything", "there is no fake '3'; --interval is an option of a fake only after the fake's name"),
         ("everything agent", "one server at a time: the fake 'everything' is named, and then 'agent'"),
         ("fake_servers:agent --seed 1", "fake_servers:agent, a server of your own, takes no --seed; "),
         ("agent --env TOKEN", "--env takes NAME=VALUE; 'TOKEN' has no value"),
