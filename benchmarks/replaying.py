@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol, cast
@@ -69,7 +70,7 @@ class _Bench:
     portal: BlockingPortal
     folder: Path
     effort: Effort
-    _taken: list[int] = field(default_factory=list[int])
+    _numbers: Iterator[int] = field(default_factory=count)
 
     def call(self) -> Iterator[Row]:
         """A call alone, of a session that is open."""
@@ -147,8 +148,7 @@ class _Bench:
     # --- recordings
 
     def _new(self, suffix: str) -> Path:
-        self._taken.append(len(self._taken))
-        return self.folder / f"take{len(self._taken)}.{suffix}"
+        return self.folder / f"take{next(self._numbers)}.{suffix}"
 
     def _recorded(self, target: object, era: Era, calls: int) -> Path:
         return self.portal.call(self._record, target, era, calls)
