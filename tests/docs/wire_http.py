@@ -180,7 +180,7 @@ async def _resumption(wire: Wire) -> Shown:
             if '"result"' in heard and heard.endswith(("\n\n", "\r\n\r\n")):
                 break
     wire.lines += [("  " + line[:_TEXT]).rstrip() for line in heard.replace("\r\n", "\n").rstrip().split("\n")]
-    about = "This server keeps its events and so gives them ids. The GET gives the id of the last event that came; what came after it comes again."
+    about = "A server that keeps its events gives them ids. The GET gives the id of the last event that came; what came after it comes again."
     return Shown("Resumption", about, wire.told())
 
 
@@ -188,7 +188,7 @@ async def _refusals(wire: Wire) -> Shown:
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     await wire.send("POST", _OLD, b'{"jsonrpc":"2.0","id":1')
     await wire.send("POST", {**_OLD, "accept": "application/json"}, ping)
-    await wire.send("POST", {**_OLD, "origin": "https://evil.example"}, ping)
+    await wire.send("POST", {**_POST, "origin": "https://evil.example"}, _INITIALIZE)
     wire.session = "no-such-session"
     await wire.send("POST", _OLD, ping)
     return Shown(
