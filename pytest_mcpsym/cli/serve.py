@@ -20,6 +20,7 @@ from pytest_mcpsym.cli.fake_options import options, parsed, unknown
 from pytest_mcpsym.cli.listening import listen
 
 if TYPE_CHECKING:
+    from pytest_mcpsym.faults.fault import Fault
     from pytest_mcpsym.serving.era import Offered
     from pytest_mcpsym.serving.served import Served, ServedObject
     from pytest_mcpsym.transport.asgi import ASGIApp
@@ -40,6 +41,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json-response", action="store_true", help="with --http: answer with JSON, not an event stream")
     parser.add_argument("--stateless", action="store_true", help="with --http: keep no sessions")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="set an environment variable (repeat)")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="FAULT", help="do something to messages on purpose, on stdio (repeat)"
+    )
     parser.add_argument("--list", action="store_true", help="name the fakes and end; after a NAME: its options")
     parser.add_argument("--json", action="store_true", help="with --list: as JSON")
 
@@ -62,6 +66,9 @@ def _check(given: Namespace) -> None:
     over_http = given.http is not None or given.sse is not None
     if given.http is not None and given.sse is not None:
         raise CommandError("--http and --sse are two ways to serve; give one of them")
+    if given.fault and over_http:
+        raise CommandError("--fault is for stdio; over HTTP, links of a board have faults")
+    _faults(cast("list[str]", given.fault))
     if given.host is not None and not over_http:
         raise CommandError("--host is for --http and --sse; on stdio nothing listens")
     for flag in ("json_response", "stateless"):
@@ -152,7 +159,7 @@ def _run(served: Served, given: Namespace) -> int:
     from pytest_mcpsym.serving.process import on_socket, on_stdio
 
     if given.http is None and given.sse is None:
-        status = on_stdio(served)
+        status = on_stdio(served, _faults(cast("list[str]", given.fault)))
         sys.stderr.flush()
         # A thread may wait for input that never comes, and the interpreter would wait for the thread.
         os._exit(status)
@@ -168,6 +175,24 @@ def _run(served: Served, given: Namespace) -> int:
     sys.stderr.write(f"serving on http://{shown}:{listener.getsockname()[1]}{path}\n")
     sys.stderr.flush()
     return on_socket(app, listener)
+
+
+def _faults(given: list[str]) -> tuple[Fault, ...]:
+    from pytest_mcpsym.errors import UsageError
+    from pytest_mcpsym.faults.fault import described
+    from pytest_mcpsym.faults.kinds import KINDS
+
+    try:
+        faults = described(given)
+    except UsageError as error:
+        raise CommandError(f"--fault: {error}") from None
+    fitting = [name for name, kind in KINDS.items() if "memory" in kind.transports]
+    for fault in faults:
+        if fault.kind not in fitting:
+            raise CommandError(
+                f"--fault: {fault.kind!r} is nothing that a server on stdio does; there are {', '.join(fitting)}"
+            )
+    return faults
 
 
 def _app(served: Served, given: Namespace, host: str) -> ASGIApp:

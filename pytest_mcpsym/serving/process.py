@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Final, cast
 
@@ -19,6 +19,7 @@ import anyio
 from pytest_mcpsym.transport.strict_stdio import serve_stdio
 
 if TYPE_CHECKING:
+    from pytest_mcpsym.faults.fault import Fault
     from pytest_mcpsym.serving.served import Served
     from pytest_mcpsym.transport.asgi import ASGIApp
 
@@ -28,15 +29,25 @@ GRACE: Final = 1
 """Whole seconds that a server has to end after a signal."""
 
 
-def on_stdio(served: Served) -> int:
-    """Serve on standard input and output and return the exit status. The process must end after it: a thread may still wait for input."""
+def on_stdio(served: Served, faults: Sequence[Fault] = ()) -> int:
+    """Serve on standard input and output and return the exit status. The process must end after it: a thread may still wait for input.
+
+    Args:
+        served: The server.
+        faults: What is done on purpose to what its client sends and gets.
+    """
     caught: list[int] = []
 
     async def serve() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_end_on_signal, caught, tasks.cancel_scope)
-            async with serve_stdio(is_strict=served.is_strict) as (reads, writes):
-                await served.run(reads, writes)
+            if faults:
+                from pytest_mcpsym.serving.faulty import serve_faulty
+
+                await serve_faulty(served, faults)
+            else:
+                async with serve_stdio(is_strict=served.is_strict) as (reads, writes):
+                    await served.run(reads, writes)
             tasks.cancel_scope.cancel()
 
     try:

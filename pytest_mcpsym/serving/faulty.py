@@ -1,0 +1,83 @@
+"""Run a server as this process on its standard streams, and do faults to what its client sends and gets.
+
+Bytes pass as they come, but for what a fault does to them; each that is done is one line on standard error. Pinned by
+`tests/cli/test_serve_fault.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
+
+import anyio
+import anyio.to_thread
+
+from pytest_mcpsym.faults.active import Applied, Faults
+from pytest_mcpsym.faults.channel import FaultyChannel
+from pytest_mcpsym.faults.fault import Fault
+from pytest_mcpsym.transport.memory import MemoryServer, open_memory
+from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
+from pytest_mcpsym.wire.frame import Message
+from pytest_mcpsym.wire.log import WireLog
+
+if TYPE_CHECKING:
+    from pytest_mcpsym.serving.served import Reads, Served, Writes
+
+__all__ = ["serve_faulty"]
+
+
+class _Told(Faults):
+    """Faults that are told of on standard error."""
+
+    def note(self, applied: Applied, message: Message, method: str, became: str | None = None) -> None:
+        """Write what was done, and to what."""
+        super().note(applied, message, method, became)
+        ident = "" if message.id is None else f" (id {message.id})"
+        sys.stderr.write(ascii(f"fault: {applied.fault}: {method or 'message'}{ident}")[1:-1] + "\n")
+        sys.stderr.flush()
+
+
+class _Inside:
+    """A served object as a link in memory wants it."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+
+    def create_initialization_options(self) -> None:
+        """What is served knows by itself."""
+
+    async def run(self, reads: object, writes: object, options: object, /) -> None:
+        """Serve one connection."""
+        del options
+        await self._served.run(cast("Reads", reads), cast("Writes", writes))
+
+
+async def serve_faulty(served: Served, faults: Iterable[Fault]) -> None:
+    """Serve until the input ends, or a fault ends the server."""
+    tap = Tap(WireLog(), "client")
+    server = cast("MemoryServer", _Inside(served))
+    async with open_memory(server, tap, is_strict=served.is_strict) as inner, anyio.create_task_group() as tasks:
+        channel = FaultyChannel(inner, _Told(tap, "memory", faults), tasks)
+        tasks.start_soon(_in, channel, tasks.cancel_scope)
+        while True:
+            try:
+                item = await channel.receive()
+            except anyio.EndOfStream:
+                break
+            if not isinstance(item, Undelivered):
+                sys.stdout.buffer.write(item.data + b"\n")
+                sys.stdout.buffer.flush()
+        tasks.cancel_scope.cancel()
+
+
+async def _in(channel: Channel, scope: anyio.CancelScope) -> None:
+    """Hand over each line of the input, until it ends or the server has ended."""
+    try:
+        # A thread that waits for input cannot be woken: it is left behind, and the process ends.
+        while line := await anyio.to_thread.run_sync(sys.stdin.buffer.readline, abandon_on_cancel=True):
+            if data := line.rstrip(b"\r\n"):
+                await channel.send(data)
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+        return
+    scope.cancel()

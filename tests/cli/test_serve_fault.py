@@ -1,0 +1,52 @@
+"""`mcpsym serve --fault`: what a client on stdio meets."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+import pytest
+
+from pytest_mcpsym import AnswerTimeout, Board, LinkError
+from pytest_mcpsym.cli import main
+from pytest_mcpsym.plugin import Switchboard
+
+
+def served(*faults: str) -> str:
+    """The command that serves the clock with faults."""
+    words = [sys.executable, "-m", "pytest_mcpsym", "serve", "clock"]
+    return shlex.join([*words, *(word for fault in faults for word in ("--fault", fault))])
+
+
+def said(board: Board) -> list[object]:
+    return [note.data["text"] for note in board.log.notes if note.channel == "stderr"]
+
+
+def test_an_answer_is_lost_and_the_server_goes_on(switchboard: Switchboard) -> None:
+    with switchboard(clock=served("drop to-client tools/call nth=1", "delay to-client tools/list seconds=0.01")) as board:
+        with pytest.raises(AnswerTimeout):
+            board.options(timeout=1).call("clock__now")
+        assert not board.call("clock__now").is_error
+        board.client("clock").list_tools()
+    assert [frame.message.kind for frame in board.log.frames].count("result") == 3
+    assert said(board)[0] == 'fault: drop to-client tools/call nth=1: tools/call (id "clock-1")'
+
+
+@pytest.mark.mcp(expect=["jsonrpc:unanswered"])
+def test_a_server_that_a_fault_ends_is_gone(switchboard: Switchboard) -> None:
+    with switchboard(clock=served("exit to-server tools/call")) as board, pytest.raises(LinkError, match="ended"):
+        board.options(timeout=10).call("clock__now")
+    assert str(said(board)[0]).startswith("fault: exit to-server tools/call: tools/call")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--fault", "dorp"], "--fault: there is no fault 'dorp'; did you mean 'drop'?"),
+        (["--fault", "status code=500"], "--fault: 'status' is nothing that a server on stdio does; there are delay, slow"),
+        (["--http", "0", "--fault", "drop"], "--fault is for stdio; over HTTP, links of a board have faults"),
+    ],
+)
+def test_a_wrong_fault_is_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "clock", *words]) == 2
+    assert capsys.readouterr().err.startswith(f"mcpsym serve: {says}")
