@@ -137,6 +137,8 @@ class Router:
     async def _subscribe(self, caller: Asking, asked: Asked) -> dict[str, object]:
         """Begin a subscription, end one, or wait for an update, on the account of the request that the caller handles."""
         trail = _trail(caller, asked)
+        if len(trail.path) == 1:
+            raise refusal(f"{caller.name} handles no request that a subscription could belong to, and end with", "over")
         updated = None
         with anyio.move_on_after(trail.left + DEADLINE_GRACE) as scope:
             if asked.method == UPDATES:

@@ -37,7 +37,7 @@ from pytest_mcpsym.switchboard import legs
 from pytest_mcpsym.switchboard.target import Era, Transport
 from pytest_mcpsym.symmetric import Extension, peer
 from pytest_mcpsym.wire.log import WireLog
-from tests.switchboard.servers import demo, text, until
+from tests.switchboard.servers import ScriptedServer, Wire, demo, text, until
 
 pytestmark = pytest.mark.anyio
 every_era = pytest.mark.parametrize("era", ["handshake", "modern"])
@@ -343,6 +343,19 @@ async def test_the_owners_refusal_reaches_the_subscriber_as_it_is(switchboard: S
         again = text(await board.call("watcher__refused", uri="board+note://forbidden"))
         assert again == said
     assert counted(board.log, "resources/subscribe") == [2]
+
+
+async def test_a_server_that_handles_no_request_has_nothing_to_subscribe_for(switchboard: Switchboard) -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(f'{{"jsonrpc":"2.0","id":0,"method":"resources/subscribe","params":{{"uri":"board+{NOTE}"}}}}')
+
+    def answers() -> list[str]:
+        return [str(frame.message.error["message"]) for frame in board.log.on("odd") if frame.message.kind == "error"]
+
+    async with switchboard(odd=ScriptedServer(play), board=board_of_handshake()) as board:
+        await until(lambda: bool(answers()))
+    assert answers() == ["odd handles no request that a subscription could belong to, and end with"]
+    assert began(board.log) == 0
 
 
 @every_era
