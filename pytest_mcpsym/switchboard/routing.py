@@ -141,17 +141,17 @@ class Router:
             raise refusal(f"{caller.name} handles no request that a subscription could belong to, and end with", "over")
         updated = None
         with anyio.move_on_after(trail.left + DEADLINE_GRACE) as scope:
-            if asked.method == UPDATES:
-                updated = await self._subscriptions.updates(trail)
-            else:
-                owner, uri, _ = self._target(caller, asked)
-                if asked.method == "resources/unsubscribe":
-                    self._subscriptions.unsubscribe(trail, owner, uri)
+            try:
+                if asked.method == UPDATES:
+                    updated = await self._subscriptions.updates(trail)
                 else:
-                    try:
+                    owner, uri, _ = self._target(caller, asked)
+                    if asked.method == "resources/unsubscribe":
+                        self._subscriptions.unsubscribe(trail, owner, uri)
+                    else:
                         await self._subscriptions.subscribe(trail, owner, uri, str(_text(asked.params, ("uri",))))
-                    except LinkError as error:
-                        raise _broken(error) from None
+            except LinkError as error:
+                raise _broken(error) from None
         if scope.cancelled_caught:
             trail.require_time()
         return {} if updated is None else {"uris": updated}

@@ -38,6 +38,11 @@ class _Subscriber:
         self._news: dict[str, None] = {}
         self._changed = anyio.Event()
         self._over = False
+        self._lost: Exception | None = None
+
+    def lose(self, why: Exception) -> None:
+        self._lost = why
+        self._changed.set()
 
     def tell(self, uri: str) -> None:
         self._news[uri] = None
@@ -48,10 +53,16 @@ class _Subscriber:
         self._changed.set()
 
     async def next(self) -> list[str]:
-        """Return what was updated since the last time, each once, as soon as there is something; nothing once the request is over."""
-        while not self._news and not self._over:
+        """Return what was updated since the last time, each once, as soon as there is something; nothing once the request is over.
+
+        Raises:
+            LinkError: The owner ended a subscription.
+        """
+        while not self._news and not self._over and self._lost is None:
             await self._changed.wait()
             self._changed = anyio.Event()
+        if self._lost is not None and not self._news:
+            raise self._lost
         told, self._news = list(self._news), {}
         return told
 
@@ -66,6 +77,10 @@ class _Upstream:
         self._settled = anyio.Event()
         self._released = anyio.Event()
         self._failure: Exception | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self._failure is not None
 
     async def ready(self) -> None:
         """Wait until the owner has taken the subscription.
@@ -96,6 +111,9 @@ class _Upstream:
             self._failure = error
         finally:
             self._settled.set()
+            if self._failure is not None:
+                for subscriber in self.subscribers:
+                    subscriber.lose(self._failure)
 
     async def _subscribe(self) -> None:
         params = b'{"uri":' + dumps(self.uri) + b"}"
@@ -156,7 +174,7 @@ class Subscriptions:
             raise MCPError(METHOD_NOT_FOUND, f"{owner.name} takes no subscriptions", "resources/subscribe")
         subscriber = self._subscriber(trail)
         upstream = self._held.get((owner.name, uri))
-        if upstream is None:
+        if upstream is None or upstream.failed:
             upstream = self._held[owner.name, uri] = _Upstream(owner, uri)
             owner.start(upstream.hold)
         upstream.subscribers.add(subscriber)
@@ -178,6 +196,7 @@ class Subscriptions:
 
         Raises:
             MCPError: The request is subscribed to nothing.
+            LinkError: An owner ended a subscription.
         """
         subscriber = self._subscriber(trail)
         if not subscriber.names:

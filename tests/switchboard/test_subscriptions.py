@@ -289,6 +289,23 @@ async def test_the_sdk_clients_call_ends_its_subscription_too(switchboard: Switc
         await until(lambda: ended(board.log) == 1)
 
 
+async def test_a_subscription_that_its_owner_ends_is_an_error_of_whoever_waits(switchboard: Switchboard) -> None:
+    async def play(wire: Wire) -> None:
+        request = await wire.hear_request("subscriptions/listen")
+        meta = f'"_meta":{{"io.modelcontextprotocol/subscriptionId":{json.dumps(request.id)}}}'
+        honoured = f'"notifications":{{"resourceSubscriptions":["{NOTE}"]}}'
+        await wire.say(
+            f'{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{{honoured},{meta}}}}}'
+        )
+        await wire.answer(request, f'{{"resultType":"complete",{meta}}}')
+
+    closing = ScriptedServer(play, '{"resources":{"subscribe":true}}', modern=True)
+    async with switchboard(watcher=watcher(), board=closing, era="modern") as board:
+        with pytest.raises(MCPError, match="it ended the subscription to 'note://one'") as refused:
+            await board.call("watcher__wait", uri=f"board+{NOTE}")
+    assert refused.value.error.data == {"reason": "closed", "link": "board"}
+
+
 async def test_a_leg_that_waits_is_continued_from_time_to_time(
     switchboard: Switchboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
