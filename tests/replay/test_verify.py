@@ -259,8 +259,8 @@ def test_a_server_that_cannot_be_started_is_named(example: MakeExample, pytester
 def test_a_server_that_does_not_answer_in_time_is_not_waited_for(example: MakeExample, pytester: pytest.Pytester) -> None:
     first = recorded(example, pytester)
     source = first.example.files["notes.py"].replace("return kept[ident]", "import anyio; await anyio.sleep_forever()")
-    ini = first.example.with_files({"notes.py": source, "pytest.ini": "[pytest]\nmcp_call_timeout = 1\n"})
-    run = ini.run_here(pytester, *QUIET, "--mcp-verify")
+    slow = first.example.with_files({"notes.py": source, "pytest.ini": ini("mcp_call_timeout = 1")})
+    run = slow.run_here(pytester, *QUIET, "--mcp-verify")
     assert run.outcomes["failed"] == 1
     run.says("the server did not answer tools/call read within 0.8 s")
 
