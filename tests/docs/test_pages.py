@@ -135,7 +135,7 @@ def test_each_page_is_in_the_navigation() -> None:
 
 def test_every_page_shows_something_that_runs() -> None:
     silent = [page.name for page in PAGES if not any(block.language == "python" for block in blocks(page))]
-    assert silent == ["checks.md", "dependencies.md", "wire-methods.md", "wire.md"]
+    assert silent == ["checks.md", "dependencies.md", "live-bugs.md", "wire-methods.md", "wire.md"]
 
 
 @pytest.mark.parametrize(
