@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_mcpsym.checks import Registry
+    from pytest_mcpsym.checks import Budget, Registry
     from pytest_mcpsym.faults.fault import Fault
     from pytest_mcpsym.wire.drift import Ignored
 
@@ -42,14 +42,22 @@ FAIL_ON: Final = ("error", "warning", "never")
 MODES: Final = ("replay", "record", "rerecord", "verify", "live")
 TIMEOUTS: Final = ("mcp_open_timeout", "mcp_call_timeout")
 MARKER: Final = (
-    "mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=..., max_tokens=..., max_cost_usd=..., faults={...}): findings "
+    "mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=..., max_tokens=..., max_cost_usd=..., max_context_tokens=..., "
+    "max_listed_tools=..., max_depth=..., max_fan_out=..., max_inlined_bytes=..., faults={...}): findings "
     "that this test expects, as patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in 'progress:*' or "
-    "'-progress:*', the protocol era of its links (handshake, modern or both), what its routes may have and spend, and what "
-    "is done to messages on purpose, by link, as in {'weather': 'drop to-client tools/call'}"
+    "'-progress:*', the protocol era of its links (handshake, modern or both), what its routes may have and spend, what its "
+    "peers may be shown, and what is done to messages on purpose, by link, as in {'weather': 'drop to-client tools/call'}"
 )
 COUNTED: Final = ("max_hops", "max_calls")
 SPENT: Final = ("max_tokens", "max_cost_usd")
-LIMITS: Final = (*COUNTED, *SPENT)
+BUDGETED: Final = {
+    "max_context_tokens": "tokens that may enter the context of one peer",
+    "max_listed_tools": "tools that one peer may be shown at once",
+    "max_depth": "hops of a route from its first caller to its last callee, beyond which a test fails",
+    "max_fan_out": "calls that one call may cause itself",
+    "max_inlined_bytes": "bytes of base64 in a call where a resource link would do",
+}
+LIMITS: Final = (*COUNTED, *SPENT, *BUDGETED)
 KEYWORDS: Final = ("expect", "checks", "era", *LIMITS, "faults")
 
 
@@ -118,6 +126,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("mcp_max_calls", "calls that a route may have, all its branches together", default="1000")
     parser.addini("mcp_max_tokens", "tokens of models that a route may spend, or none for any number", default="none")
     parser.addini("mcp_max_cost_usd", "US dollars that a route may spend, or none for any number", default="none")
+    for name, text in BUDGETED.items():
+        parser.addini(f"mcp_{name}", f"{text}, or none for any number", default="none")
 
 
 def check_ini(config: pytest.Config) -> None:
@@ -134,7 +144,7 @@ def check_ini(config: pytest.Config) -> None:
         seconds(config, name)
     for name in COUNTED:
         limit(config, (), name)
-    for name in SPENT:
+    for name in (*SPENT, *BUDGETED):
         spending(config, (), name)
     ignored_by_verify(config)
     for pattern in expected_by_ini(config):
@@ -167,15 +177,22 @@ def checks_of(item: pytest.Item) -> Registry:
     Raises:
         pytest.UsageError: What the project calls a check is none, or its marker selects none.
     """
-    from pytest_mcpsym.checks import select, wrong_selection
+    from pytest_mcpsym.checks import limited, select, wrong_selection
 
-    known = _known(cast("_Hooks", item.ihook))
+    known = limited(_known(cast("_Hooks", item.ihook)), _budget(item))
     marked = next((marker.kwargs["checks"] for marker in item.iter_markers("mcp") if "checks" in marker.kwargs), ())
     wrong = wrong_selection(known, cast("Iterable[object]", marked))
     if wrong:
         raise pytest.UsageError(f"@pytest.mark.mcp(checks=...): {wrong}")
     patterns = _checks_by_command_line(item.config) or cast("Iterable[str]", marked) or _checks_by_ini(item.config)
     return select(known, patterns)
+
+
+def _budget(item: pytest.Item) -> Budget:
+    from pytest_mcpsym.checks import Budget
+
+    found = (spending(item.config, item.iter_markers("mcp"), name) for name in BUDGETED)
+    return Budget(*(None if value is None else int(value) for value in found))
 
 
 class _Hooks(Protocol):
@@ -278,12 +295,12 @@ def limit(config: pytest.Config, markers: Iterable[pytest.Mark], name: str) -> i
 
 
 def spending(config: pytest.Config, markers: Iterable[pytest.Mark], name: str) -> float | None:
-    """Return how many tokens (`max_tokens`, whole) or US dollars (`max_cost_usd`) a route may spend; `None` is any number.
+    """Return how much a route may spend or a peer may be shown; `None` is any number.
 
     Args:
         config: Has ini.
         markers: The test's `mcp` markers, the closest first.
-        name: Which limit.
+        name: Which limit: of `max_cost_usd` in US dollars, of the others a whole number.
     """
     for marker in markers:
         if name in marker.kwargs:
@@ -304,8 +321,8 @@ def _number(text: str) -> float:
 
 
 def _wrong_spending(name: str, value: object) -> str:
-    """Return what a limit of spending must be, nothing if it is that."""
-    whole = name == "max_tokens"
+    """Return what a limit that may be `None` must be, nothing if it is that."""
+    whole = name != "max_cost_usd"
     right = value is None or (type(value) in ((int,) if whole else (int, float)) and 0 < cast("float", value) < float("inf"))
     return "" if right else f"a {'whole ' if whole else ''}number above 0"
 
@@ -380,7 +397,7 @@ def check_marker(marker: pytest.Mark) -> str:
         value = cast("object", marker.kwargs.get(name, 1))
         if type(value) is not int or value < 1:
             return f"@pytest.mark.mcp({name}={value!r}): use a whole number above 0"
-    for name in SPENT:
+    for name in (*SPENT, *BUDGETED):
         value = cast("object", marker.kwargs.get(name))
         wrong = _wrong_spending(name, value)
         if wrong:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pytest_mcpsym.checks.budget import BUDGET, Budget, limited
 from pytest_mcpsym.checks.cancellation import CANCELLATION
 from pytest_mcpsym.checks.extension import EXTENSION
 from pytest_mcpsym.checks.finding import Check, Finding, Registry, Severity, View, check, judge, matches, wrong_pattern
@@ -25,6 +26,7 @@ from pytest_mcpsym.wire.log import WireLog
 
 __all__ = [
     "DEFAULT",
+    "Budget",
     "Check",
     "Finding",
     "Registry",
@@ -32,6 +34,7 @@ __all__ = [
     "View",
     "check",
     "gathered",
+    "limited",
     "matches",
     "run",
     "select",
@@ -54,6 +57,7 @@ DEFAULT: Final = Registry(
         TRACE,
         ROUTING,
         ISOLATION,
+        BUDGET,
     )
     for each in family.values()
 )

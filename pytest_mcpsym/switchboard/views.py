@@ -15,6 +15,7 @@ from pytest_mcpsym.wire.normalise import normalise
 from pytest_mcpsym.wire.redact import Redactor, Rules, redact
 from pytest_mcpsym.wire.render import render
 from pytest_mcpsym.wire.route import Routes, routes
+from pytest_mcpsym.wire.usage import Usage, usage
 
 __all__ = ["Expectation", "Views"]
 
@@ -70,6 +71,11 @@ class Views(Scripted):
         `board.context.of("host")` is what entered the context of whoever drives the board.
         """
         return context(WireLog(self._log))
+
+    @property
+    def usage(self) -> Usage:
+        """What each peer and each route used so far: context and listed tools; calls, depth and fan-out. `str()` is a table."""
+        return usage(WireLog(self._log))
 
     @property
     def findings(self) -> tuple[Finding, ...]:

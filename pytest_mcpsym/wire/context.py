@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast, overload
 
-from pytest_mcpsym.wire.exchange import Exchange, correlate
+from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate
 from pytest_mcpsym.wire.extension import CALLS
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import Entry
-from pytest_mcpsym.wire.route import HOST, Hop, place, routes
+from pytest_mcpsym.wire.route import HOST, Hop, Placements, Routes, place, routes
 
 __all__ = ["BYTES_PER_TOKEN", "Context", "Shown", "context"]
 
@@ -41,6 +41,7 @@ class Shown:
         frame: `seq` of the request.
         written: Bytes of its arguments.
         read: Bytes of its result, or of its error's message.
+        answer: `seq` of its last answer, `None` if it has none.
     """
 
     caller: str
@@ -50,6 +51,7 @@ class Shown:
     frame: int
     written: int
     read: int
+    answer: int | None = None
 
     @property
     def bytes(self) -> int:
@@ -111,21 +113,30 @@ class Context(Sequence[Shown]):
         return f"<Context: {len(self)} calls, {self.bytes} bytes>"
 
 
-def context(log: Iterable[Entry]) -> Context:
+def context(
+    log: Iterable[Entry],
+    correlation: Correlation | None = None,
+    placements: Placements | None = None,
+    hops: Routes | None = None,
+) -> Context:
     """Return what entered whose context. Its cost is linear in the log.
 
     Args:
         log: A `WireLog`, or entries in the order in which they were logged.
+        correlation: What `correlate` gives for it, if it is at hand.
+        placements: What `place` gives for it, if it is at hand.
+        hops: What `routes` gives for it, if it is at hand.
     """
     entries = tuple(log)
-    correlation = correlate(entries)
-    placements = place(entries, correlation)
+    correlation = correlate(entries) if correlation is None else correlation
+    placements = placements or place(entries, correlation)
+    hops = routes(entries, correlation, placements) if hops is None else hops
     finals: dict[int, Frame] = {}
     for exchange in correlation.exchanges:
         first = placements.legs.get(exchange.request.seq, exchange)
         if exchange.response is not None and not _goes_on(exchange.response):
             finals[first.request.seq] = exchange.response
-    counted = [hop for hop in routes(entries, correlation, placements).walk() if _counts(hop)]
+    counted = [hop for hop in hops.walk() if _counts(hop)]
     return Context(sorted((_shown(hop, finals) for hop in counted), key=lambda each: each.frame))
 
 
@@ -143,7 +154,8 @@ def _shown(hop: Hop, finals: Mapping[int, Frame]) -> Shown:
     written = 0 if arguments is None else _size(arguments)
     final = finals.get(exchange.request.seq)
     read = 0 if final is None else _read(final)
-    return Shown(hop.caller, hop.callee or "nobody", hop.method, hop.target, exchange.request.seq, written, read)
+    answer = None if final is None else final.seq
+    return Shown(hop.caller, hop.callee or "nobody", hop.method, hop.target, exchange.request.seq, written, read, answer)
 
 
 def _read(answer: Frame) -> int:

@@ -13,10 +13,10 @@ A later request is the one with the same `requestState`, or, where there is none
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
-from pytest_mcpsym.wire.exchange import correlate
+from pytest_mcpsym.wire.exchange import Correlation, correlate
 from pytest_mcpsym.wire.extension import CALLS, CONTINUE
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
@@ -33,52 +33,67 @@ class Told:
         params: Its params; an empty dict where there are none.
         member: Whether the answer is a `result` or an `error`.
         body: That member.
+        link: The link on which it was asked.
+        asked: `seq` of the frame that holds the question.
+        answered: `seq` of the frame that holds the answer.
     """
 
     method: str
     params: Mapping[str, object]
     member: str
     body: Mapping[str, object]
+    link: str = field(default="", compare=False)
+    asked: int = field(default=-1, compare=False)
+    answered: int = field(default=-1, compare=False)
 
 
-def told(log: WireLog) -> tuple[Told, ...]:
-    """Return what clients told servers, over all links of a log."""
-    correlation = correlate(log)
-    found: list[tuple[int, Told]] = []
-    open_: dict[tuple[str, str, object], Mapping[str, object]] = {}
+_Open = dict[tuple[str, str, object], tuple[int, Mapping[str, object]]]
+"""Questions without an answer yet, with the `seq` of their frame, by how the request that answers them is known."""
+
+
+def told(log: WireLog, correlation: Correlation | None = None) -> tuple[Told, ...]:
+    """Return what clients told servers, over all links of a log.
+
+    Args:
+        log: The log.
+        correlation: What `correlate` gives for it, if it is at hand.
+    """
+    correlation = correlate(log) if correlation is None else correlation
+    found: list[Told] = []
+    open_: _Open = {}
     for exchange in correlation.exchanges:
         if exchange.direction == "to-client" and exchange.response is not None:
             member = "result" if exchange.response.message.kind == "result" else "error"
             body = exchange.response.message.result if member == "result" else exchange.response.message.error
-            params = exchange.request.message.params
-            found.append((exchange.response.seq, Told(exchange.method, params, member, body)))
+            asked, answered = exchange.request, exchange.response
+            found.append(Told(exchange.method, asked.message.params, member, body, exchange.link, asked.seq, answered.seq))
     for frame in log.frames:
         owner = correlation.owner(frame)
         if owner is None or owner.direction != "to-server":
             continue
         if frame is owner.request:
-            found += [(frame.seq, one) for one in _answers(frame, open_)]
+            found += _answers(frame, open_)
         elif frame is owner.response:
             _questions(frame, owner.method, open_)
-    return tuple(one for _, one in sorted(found, key=lambda pair: pair[0]))
+    return tuple(sorted(found, key=lambda one: one.answered))
 
 
-def _questions(frame: Frame, method: str, open_: dict[tuple[str, str, object], Mapping[str, object]]) -> None:
+def _questions(frame: Frame, method: str, open_: _Open) -> None:
     """Keep what an answer asks, by how the request that answers is known."""
     result = frame.message.result
     if result.get("resultType") == "input_required":
-        open_[frame.link, method, result.get("requestState")] = _members(result.get("inputRequests"))
+        open_[frame.link, method, result.get("requestState")] = frame.seq, _members(result.get("inputRequests"))
     elif result.get("resultType") == CALLS:
-        open_[frame.link, CONTINUE, result.get("continuation")] = _members(result.get("calls"))
+        open_[frame.link, CONTINUE, result.get("continuation")] = frame.seq, _members(result.get("calls"))
 
 
-def _answers(frame: Frame, open_: dict[tuple[str, str, object], Mapping[str, object]]) -> Iterator[Told]:
+def _answers(frame: Frame, open_: _Open) -> Iterator[Told]:
     """Yield what a request answers."""
     message, params = frame.message, frame.message.params
     continues = message.method == CONTINUE
     given = _members(params.get("responses" if continues else "inputResponses"))
     key = (frame.link, str(message.method), params.get("continuation" if continues else "requestState"))
-    asked = open_.pop(key, _members(None)) if given else _members(None)
+    seq, asked = open_.pop(key, (-1, _members(None))) if given else (-1, _members(None))
     for name, question in asked.items():
         inner, answer = _members(question), _members(given.get(name))
         method = inner.get("method")
@@ -86,7 +101,7 @@ def _answers(frame: Frame, open_: dict[tuple[str, str, object], Mapping[str, obj
             continue
         member = "error" if continues and "error" in answer else "result"
         body = _members(answer.get(member)) if continues else answer
-        yield Told(method, _members(inner.get("params")), member, body)
+        yield Told(method, _members(inner.get("params")), member, body, frame.link, seq, frame.seq)
 
 
 def _members(value: object) -> Mapping[str, object]:

@@ -13,7 +13,7 @@ MakeExample = Callable[..., Example]
 
 NO_PATTERN = "is no pattern for findings; they look like 'jsonrpc:unanswered', 'progress:*' or 'link:progress:*'"
 NO_SELECTION = "is no pattern for checks; they look like 'jsonrpc:unanswered', 'progress:*' or '-progress:*'"
-VALID = "expect, checks, era, max_hops, max_calls, max_tokens, max_cost_usd, faults"
+VALID = "expect, checks, era, max_hops, max_calls, max_tokens, max_cost_usd, max_context_tokens, max_listed_tools, max_depth, max_fan_out, max_inlined_bytes, faults"
 TEST = "def test_it(switchboard): pass\n"
 
 
@@ -35,6 +35,8 @@ TEST = "def test_it(switchboard): pass\n"
         ("mcp_max_tokens = 1.5", "ini mcp_max_tokens = '1.5': use a whole number above 0, or none"),
         ("mcp_max_cost_usd = -1", "ini mcp_max_cost_usd = '-1': use a number above 0, or none"),
         ("mcp_max_cost_usd = nan", "ini mcp_max_cost_usd = 'nan': use a number above 0, or none"),
+        ("mcp_max_context_tokens = 0", "ini mcp_max_context_tokens = '0': use a whole number above 0, or none"),
+        ("mcp_max_fan_out = few", "ini mcp_max_fan_out = 'few': use a whole number above 0, or none"),
         ("mcp_checks = -", f"ini mcp_checks: '-' {NO_SELECTION}"),
         ("mcp_checks = progress", f"ini mcp_checks: 'progress' {NO_SELECTION}"),
         ("mcp_checks = -progres:*", "ini mcp_checks: '-progres:*' selects no check; did you mean 'progress:*'?"),
@@ -74,6 +76,9 @@ def test_a_wrong_option_names_the_values(example: MakeExample, pytester: pytest.
         ("max_tokens=1.0", "@pytest.mark.mcp(max_tokens=1.0): use a whole number above 0, or None"),
         ("max_cost_usd='1'", "@pytest.mark.mcp(max_cost_usd='1'): use a number above 0, or None"),
         ("max_cost_usd=0", "@pytest.mark.mcp(max_cost_usd=0): use a number above 0, or None"),
+        ("max_depth=0", "@pytest.mark.mcp(max_depth=0): use a whole number above 0, or None"),
+        ("max_listed_tools=2.5", "@pytest.mark.mcp(max_listed_tools=2.5): use a whole number above 0, or None"),
+        ("max_inlined_bytes='1 kB'", "@pytest.mark.mcp(max_inlined_bytes='1 kB'): use a whole number above 0, or None"),
         (
             "max_call=1",
             f"@pytest.mark.mcp has no keyword 'max_call'; did you mean 'max_calls'? (valid: {VALID})",
@@ -133,6 +138,11 @@ HELP = [
     "mcp_max_calls (string): calls that a route may have, all its branches together",
     "mcp_max_tokens (string): tokens of models that a route may spend, or none for any number",
     "mcp_max_cost_usd (string): US dollars that a route may spend, or none for any number",
+    "mcp_max_context_tokens (string): tokens that may enter the context of one peer, or none for any number",
+    "mcp_max_listed_tools (string): tools that one peer may be shown at once, or none for any number",
+    "mcp_max_depth (string): hops of a route from its first caller to its last callee, beyond which a test fails, or none for any number",
+    "mcp_max_fan_out (string): calls that one call may cause itself, or none for any number",
+    "mcp_max_inlined_bytes (string): bytes of base64 in a call where a resource link would do, or none for any number",
 ]
 
 
@@ -145,9 +155,10 @@ def test_markers_list_ours_on_one_line(example: MakeExample, pytester: pytest.Py
     run = example(TEST).run_here(pytester, "--markers")
     run.says(
         "@pytest.mark.mcp(expect=[...], checks=[...], era=..., max_hops=..., max_calls=..., max_tokens=..., max_cost_usd=..., "
+        "max_context_tokens=..., max_listed_tools=..., max_depth=..., max_fan_out=..., max_inlined_bytes=..., "
         "faults={...}): findings that this test expects, as patterns such as 'jsonrpc:unanswered' or 'weather:progress:*', which checks run, as in "
         "'progress:*' or '-progress:*', the protocol era of its links (handshake, modern or both), what its routes may have and "
-        "spend, and what is done to messages on purpose, by link, as in {'weather': 'drop to-client tools/call'}"
+        "spend, what its peers may be shown, and what is done to messages on purpose, by link, as in {'weather': 'drop to-client tools/call'}"
     )
 
 

@@ -100,3 +100,36 @@ def test_a_wrong_pattern_of_a_marker_is_one_line(
     run = project(example, marker=f"@pytest.mark.mcp(checks=['{pattern}'])").run_here(pytester, "-q", "-rN")
     assert run.outcomes == {"error": 1}
     run.says(f"@pytest.mark.mcp(checks=...): {message}")
+
+
+LIMITED = """
+import pytest
+from servers import echo
+
+{marker}
+def test_it(switchboard):
+    with switchboard(echo=echo()) as board:
+        board.call("echo__say", message="hello hello hello")
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "marker", "outcome"),
+    [
+        ("mcp_max_context_tokens = 3", "", "failed"),
+        ("mcp_max_context_tokens = 300", "@pytest.mark.mcp(max_context_tokens=3)", "failed"),
+        ("mcp_max_context_tokens = 3", "@pytest.mark.mcp(max_context_tokens=None)", "passed"),
+        ("mcp_max_context_tokens = 3", "@pytest.mark.mcp(checks=['-budget:*'])", "passed"),
+        ("mcp_max_context_tokens = 3", "@pytest.mark.mcp(expect=['budget:context'])", "passed"),
+    ],
+)
+def test_limits_of_ini_and_marker_reach_the_checks(
+    example: MakeExample, pytester: pytest.Pytester, line: str, marker: str, outcome: str
+) -> None:
+    made = example(LIMITED.format(marker=marker), **{"servers.py": SERVERS, "pytest.ini": ini(line)})
+    run = made.run_here(pytester)
+    assert run.outcomes == {outcome: 1}
+    if outcome == "failed":
+        run.says(
+            "budget:context on link 'echo': about 12 tokens entered the context of host, which may take 3 (max_context_tokens)"
+        )
