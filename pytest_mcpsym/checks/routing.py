@@ -6,11 +6,12 @@ Pinned by `tests/checks/test_routing.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.checks.wording import called
+from pytest_mcpsym.wire.exchange import Exchange
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.route import Hop
 from pytest_mcpsym.wire.splice import find
@@ -72,46 +73,86 @@ def _differs(came: Frame, told: Frame) -> str | None:
 def cycle(view: View) -> Iterator[Finding]:
     """Find requests that were never answered by a peer which was itself waiting, at the other end of the route, for that answer.
 
+    A call of several legs waits until its last leg is answered with what is no claim, or with a claim of which every call is.
+
     A warning where a request was cancelled, which is none of the peer's doing, and nothing where that was within `GRACE` seconds: the
     peer had no time to answer.
     """
+    last = _last_legs(view)
     for root in view.routes:
-        yield from _cycles(view, root, ())
+        waiting = _waiting(view, root, last)
+        path: list[Hop] = []
+        stack = [(root, 0)] if root.exchange.request.seq in waiting else []
+        while stack:
+            hop, depth = stack.pop()
+            path[depth:] = [hop]
+            below = waiting[hop.exchange.request.seq]
+            stack.extend((child, depth + 1) for child in reversed(below))
+            start = None if below else next((index for index, each in enumerate(path[:-1]) if each.callee == hop.callee), None)
+            if start is not None:
+                legs = [last.get(each.exchange.request.seq, each.exchange) for each in path]
+                if not _given_up_at_once(view, legs):
+                    yield _cycle(view, path[start:], legs)
 
 
-def _cycles(view: View, hop: Hop, path: tuple[Hop, ...]) -> Iterator[Finding]:
-    if hop.callee is None or hop.exchange.response is not None:
-        return
-    path = (*path, hop)
-    waiting = [child for child in hop.children if child.callee is not None and child.exchange.response is None]
-    if waiting:
-        for child in waiting:
-            yield from _cycles(view, child, path)
-        return
-    start = next((index for index, each in enumerate(path[:-1]) if each.callee == hop.callee), None)
-    if start is None:
-        return
-    if _given_up_at_once(view, path):
-        return
-    names = " > ".join(str(each.callee) for each in path[start:])
-    cancelled = any(each.exchange.state == "cancelled" for each in path)
+def _last_legs(view: View) -> dict[int, Exchange]:
+    """Return the last leg of each call that has several, by `seq` of its first request."""
+    legs = view.placements.legs
+    if not legs:
+        return {}
+    return {legs[each.request.seq].request.seq: each for each in view.correlation.exchanges if each.request.seq in legs}
+
+
+def _waiting(view: View, root: Hop, last: Mapping[int, Exchange]) -> dict[int, list[Hop]]:
+    """Return the hops of a route that were never concluded, by `seq` of their requests, each with those that it waits for."""
+    waiting: dict[int, list[Hop]] = {}
+    for hop in reversed(list(root.walk())):
+        if hop.callee is None:
+            continue
+        seq = hop.exchange.request.seq
+        leg = last.get(seq, hop.exchange)
+        below = [each for each in hop.children if each.exchange.request.seq in waiting and _needs(view, leg, each)]
+        if below or leg.response is None:
+            waiting[seq] = below
+    return waiting
+
+
+def _needs(view: View, leg: Exchange, child: Hop) -> bool:
+    """Whether the last leg of a call cannot be answered, or gone on from, without what it caused."""
+    if child.evidence != "continuation":
+        return leg.response is None
+    claim = view.placements.forwarded.get(child.exchange.request.seq)
+    return claim is not None and leg.response is not None and claim.seq == leg.response.seq
+
+
+def _cycle(view: View, path: Sequence[Hop], legs: Sequence[Exchange]) -> Finding:
+    """Return the finding of a path whose ends are one peer.
+
+    Args:
+        view: The log.
+        path: The hops of the cycle.
+        legs: The last leg of each hop from the root on.
+    """
+    callee, owed = str(path[-1].callee), legs[-1]
+    names = " > ".join(str(each.callee) for each in path)
+    cancelled = any(each.state == "cancelled" for each in legs)
     text = (
-        f"{hop.callee}: {hop.callee} did not answer {called(hop.exchange)} while it waited for the answer itself: {names}; "
+        f"{callee}: {callee} did not answer {called(owed)} while it waited for the answer itself: {names}; "
         f"it owes the answer, or the server handles one request at a time"
     )
-    frames = tuple(each.exchange.request for each in path[start:])
-    yield cycle.finding(text, frames, hop.callee, view.route(hop.exchange), "warning" if cancelled else "error")
+    frames = (*(each.exchange.request for each in path[:-1]), owed.request)
+    return cycle.finding(text, frames, callee, view.route(path[-1].exchange), "warning" if cancelled else "error")
 
 
 GRACE: Final = 1.0
 """Seconds that a peer has to answer before it can be said that it waits for itself."""
 
 
-def _given_up_at_once(view: View, path: tuple[Hop, ...]) -> bool:
+def _given_up_at_once(view: View, legs: Sequence[Exchange]) -> bool:
     """Whether a request of a route was cancelled before the last one had waited for long."""
-    ends = {each.exchange.end for each in path if each.exchange.state == "cancelled"}
+    ends = {each.end for each in legs if each.state == "cancelled"}
     first = min((entry.time for entry in view.log if entry.seq in ends), default=math.inf) if ends else math.inf
-    return first - path[-1].exchange.request.time <= GRACE
+    return first - legs[-1].request.time <= GRACE
 
 
 ROUTING: Final = Registry((changed, cycle))

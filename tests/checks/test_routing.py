@@ -114,3 +114,80 @@ def test_a_chain_that_ends_at_another_peer_is_no_cycle() -> None:
     telling.call("agent", 1, name="run")
     telling.call("clock", 1, telling.request("agent", "to-client", 1, params={"name": "clock__now"}), name="now")
     assert found(telling, "deadlock:cycle") == []
+
+
+def claimed(telling: Telling, request: Frame, continuation: str) -> Frame:
+    """A server answers with calls that are to be made first."""
+    return telling.answer(request, resultType="dev.mcpsym/calls", continuation=continuation)
+
+
+def gone_on(telling: Telling, link: str, ident: int, continuation: str) -> Frame:
+    return telling.request(link, "to-server", ident, "dev.mcpsym/continue", {"continuation": continuation})
+
+
+def waiting_in_legs(clock: Callable[[], float] = lambda: 0.0) -> tuple[Telling, list[Frame]]:
+    """The agent needs a call of the code server, which needs one of the agent."""
+    telling = Telling()
+    telling.log = WireLog(clock=clock)
+    first = telling.call("agent", 1, name="run")
+    second = telling.call("code", 1, claimed(telling, first, "a"), name="run")
+    third = telling.call("agent", 2, claimed(telling, second, "c"), name="help")
+    return telling, [first, second, third]
+
+
+def test_a_peer_whose_claims_need_itself_is_a_cycle() -> None:
+    telling, (first, second, third) = waiting_in_legs()
+    (finding,) = found(telling, "deadlock:cycle")
+    assert (finding.severity, finding.route) == ("error", "host > agent > code > agent")
+    assert finding.frames == (first.seq, second.seq, third.seq)
+    assert "agent did not answer tools/call help (id 2) while it waited for the answer itself" in finding.message
+
+
+def test_a_later_leg_that_waits_for_itself_is_named_by_its_own_request() -> None:
+    telling, (first, second, third) = waiting_in_legs()
+    telling.answer(telling.call("clock", 1, claimed(telling, third, "b"), name="now"))
+    leg = gone_on(telling, "agent", 3, "b")
+    (finding,) = found(telling, "deadlock:cycle")
+    assert finding.frames == (first.seq, second.seq, leg.seq)
+    assert "agent did not answer dev.mcpsym/continue (id 3)" in finding.message
+
+
+@pytest.mark.parametrize("answered", ["third", "all"])
+def test_legs_that_go_on_are_no_cycle(answered: str) -> None:
+    telling, (_, _, third) = waiting_in_legs()
+    telling.answer(third)
+    code = gone_on(telling, "code", 2, "c")
+    if answered == "all":
+        telling.answer(code)
+        telling.answer(gone_on(telling, "agent", 3, "a"))
+    assert found(telling, "deadlock:cycle") == []
+
+
+def test_a_leg_that_went_on_without_what_it_had_claimed_waits_for_nobody() -> None:
+    telling, _ = waiting_in_legs()
+    telling.answer(gone_on(telling, "code", 2, "c"))
+    assert found(telling, "deadlock:cycle") == []
+
+
+def test_an_answer_that_leaves_its_own_questions_open_waits_for_nobody() -> None:
+    telling, (first, *_) = waiting()
+    telling.answer(first)
+    assert found(telling, "deadlock:cycle") == []
+
+
+@pytest.mark.parametrize(("after", "severities"), [(1.5, ["warning"]), (0.5, [])])
+def test_a_cycle_of_legs_is_judged_by_when_its_last_request_was_cancelled(after: float, severities: list[str]) -> None:
+    now = 0.0
+    telling, (*_, third) = waiting_in_legs(lambda: now)
+    now = after
+    telling.notify("agent", "to-server", "cancelled", requestId=int(str(third.message.id)))
+    assert [finding.severity for finding in found(telling, "deadlock:cycle")] == severities
+
+
+def test_a_long_chain_of_legs_is_followed_to_its_end() -> None:
+    telling = Telling()
+    request = telling.call("agent", 0)
+    for number in range(1, 3000):
+        request = telling.call("agent" if number == 2999 else f"s{number}", number, claimed(telling, request, f"c{number}"))
+    (finding,) = found(telling, "deadlock:cycle")
+    assert len(finding.frames) == 3000
