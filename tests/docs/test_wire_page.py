@@ -9,16 +9,19 @@ import pytest
 from mcp_types import methods
 
 from pytest_mcpsym.wire.frame import Frame
+from tests.docs import wire_methods
 from tests.docs.wire_fields import ERAS, Model, models_of, types
+from tests.docs.wire_meanings import FIELDS
+from tests.docs.wire_methods import TASK_CALL, TASK_MESSAGES, TASK_RESULTS
 from tests.docs.wire_page import INDEX, METHODS, index_page, methods_page
 from tests.docs.wire_runs import RUNS, Conversation, conversations
-from tests.docs.wire_words import BESIDE, FIELDS, TOPICS
+from tests.docs.wire_words import BESIDE, TOPICS
 
 SURFACES = (
-    methods.CLIENT_REQUESTS,
-    methods.CLIENT_NOTIFICATIONS,
-    methods.SERVER_REQUESTS,
-    methods.SERVER_NOTIFICATIONS,
+    wire_methods.CLIENT_REQUESTS,
+    wire_methods.CLIENT_NOTIFICATIONS,
+    wire_methods.SERVER_REQUESTS,
+    wire_methods.SERVER_NOTIFICATIONS,
 )
 
 
@@ -74,7 +77,9 @@ def test_each_message_fits_the_schema_of_its_revision(runs: Mapping[tuple[str, s
         asked: dict[tuple[str, str | None], str] = {}
         for frame in conversation.frames:
             if frame.message.method is not None:
-                asked[frame.direction, frame.message.id] = frame.message.method
+                asked[frame.direction, frame.message.id] = (
+                    TASK_CALL[0] if "task" in frame.message.params else frame.message.method
+                )
                 _check_asked(frame, conversation.revision)
             elif frame.message.kind == "result":
                 _check_result(frame, conversation.revision, asked)
@@ -83,7 +88,9 @@ def test_each_message_fits_the_schema_of_its_revision(runs: Mapping[tuple[str, s
 def _check_asked(frame: Frame, revision: str) -> None:
     method, params = str(frame.message.method), dict(frame.message.params) or None
     from_client = frame.direction == "to-server"
-    if frame.message.kind == "request":
+    if (method, revision) in TASK_MESSAGES:
+        TASK_MESSAGES[method, revision].model_validate(frame.message.value, by_name=False)
+    elif frame.message.kind == "request":
         (methods.validate_client_request if from_client else methods.parse_server_request)(method, revision, params)
     else:
         (methods.validate_client_notification if from_client else methods.parse_server_notification)(method, revision, params)
@@ -93,6 +100,9 @@ def _check_result(frame: Frame, revision: str, asked: Mapping[tuple[str, str | N
     direction = "to-server" if frame.direction == "to-client" else "to-client"
     method = asked[direction, frame.message.id]
     result = dict(frame.message.result)
+    if (method, revision) in TASK_RESULTS:
+        TASK_RESULTS[method, revision].model_validate(result, by_name=False)
+        return
     (methods.validate_server_result if frame.direction == "to-client" else methods.validate_client_result)(
         method, revision, result
     )

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Final, Literal, Union, cast, get_args, get_origin
 
-from mcp_types import methods
 from pydantic import BaseModel
 
-from tests.docs.wire_words import FIELDS, SINCE
+from tests.docs import wire_methods as methods
+from tests.docs.wire_meanings import FIELDS, SINCE
 
 __all__ = ["ERAS", "Model", "models_of", "named", "table", "types"]
 
@@ -83,7 +83,7 @@ def named(model: Model) -> bool:
     if name == "InputRequiredResult":
         return True
     is_message = name.endswith(("Request", "Notification", "Result", "RequestParams", "NotificationParams"))
-    return bool(model.model_fields) and name.rstrip("1") not in _INLINE and not is_message
+    return bool(model.model_fields) and name.rstrip("0123456789") not in _INLINE and not is_message
 
 
 def _collect(model: Model, seen: dict[str, Model]) -> None:

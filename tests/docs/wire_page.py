@@ -6,15 +6,18 @@ Pinned by `tests/docs/test_wire_page.py`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
-from mcp_types import methods
+from mcp_types.methods import CLIENT_RESULTS, INPUT_REQUIRED_METHODS, SERVER_RESULTS
 
 from pytest_mcpsym.wire.frame import Frame
+from tests.docs import wire_methods as methods
 from tests.docs.wire_fields import ERAS, models_of, table, types
 from tests.docs.wire_http import Shown, http_runs
+from tests.docs.wire_methods import TASK_CALL
 from tests.docs.wire_runs import HANDSHAKE, MODERN, REVISIONS, Conversation, conversations
 from tests.docs.wire_words import BESIDE, TOPICS, Topic
 
@@ -103,7 +106,8 @@ stream open. An event may have several `data:` lines, which are joined with newl
 _METHODS_HEAD: Final = """# The wire: methods
 
 One section per method: what is normative about it, the messages in order in the last revision of each [era](log.md), what older revisions
-do otherwise, and the fields. See [index and transports](wire.md) for how to read this.
+do otherwise, and the fields. See [index and transports](wire.md) for how to read this. Ids of tasks are shown as `task-1` and so on, and
+times as one time, since no two runs share them.
 
 ## The envelope
 
@@ -137,8 +141,8 @@ def _index() -> Iterator[str]:
         sender = " and ".join(dict.fromkeys(who for who, _ in speakers))
         cells = " | ".join(_cell(method, each, speakers) for each in REVISIONS)
         yield f"| [`{method}`](wire-methods.md#{_anchor(BESIDE.get(method, method))}) | {sender} | {cells} |\n"
-    yield "\nRevision 2025-11-25 also has tasks (`tasks/get`, `tasks/result`, `tasks/list`, `tasks/cancel`), as an experiment, which "
-    yield "the servers here do not run. The modern era has no requests of servers: what was one is an *input* that a result asks for.\n"
+    yield "\nTasks are an experiment of revision 2025-11-25: see [`tools/call` as a task](wire-methods.md#toolscall-task). "
+    yield "The modern era has no requests of servers: what was one is an *input* that a result asks for.\n"
     yield _STDIO
     runs = http_runs()
     for shown in runs:
@@ -149,7 +153,7 @@ def _index() -> Iterator[str]:
 def _cell(method: str, revision: str, speakers: Sequence[tuple[str, str]]) -> str:
     if any(revision == each for _, each in speakers):
         return "yes"
-    return "input" if revision == MODERN and (method, HANDSHAKE[-1]) in methods.CLIENT_RESULTS and method != "ping" else "-"
+    return "input" if revision == MODERN and (method, HANDSHAKE[-1]) in CLIENT_RESULTS and method != "ping" else "-"
 
 
 def _known() -> dict[str, list[tuple[str, str]]]:
@@ -197,10 +201,12 @@ def _section(topic: Topic, runs: Runs) -> Iterator[str]:
             yield f"\n**{era}** does not have it.\n"
     yield from _older(topic.method, revisions, runs)
     for part, title in (("params", "`params`"), ("result", "`result`")):
-        found = {era: models_of(method, era, "params" if part == "params" else "result") for era in ERAS}
+        shown = [era for era in ERAS if (topic.method, era) in runs]
+        kind = topic.method if (topic.method, part) == (TASK_CALL[0], "result") else method
+        found = {era: models_of(kind, era, "params" if part == "params" else "result") for era in shown}
         if rows := table(found):
             yield f"\n{title}:\n\n{rows}"
-    if (method, MODERN) in methods.SERVER_RESULTS and method in methods.INPUT_REQUIRED_METHODS:
+    if (topic.method, MODERN) in runs and (method, MODERN) in SERVER_RESULTS and method in INPUT_REQUIRED_METHODS:
         yield "\nIn 2026-07-28 the result may be an [InputRequiredResult](#inputrequiredresult).\n"
 
 
@@ -262,11 +268,23 @@ def _paths(old: object, new: object, path: str) -> Iterator[str]:
 
 def _talk(frames: Sequence[Frame], *, whole: bool) -> str:
     lines: list[str] = []
+    ids: dict[str, str] = {}
     for frame in frames:
         mark = "→ " if frame.direction == "to-server" else "← "
-        shown = _pretty(frame.message.value if whole else _without_envelope(frame.message.value), 2)
+        value = _steady(frame.message.value, ids)
+        shown = _pretty(value if whole else _without_envelope(value), 2)
         lines += [(mark if number == 0 else "  ") + line for number, line in enumerate(shown)]
     return "\n".join(lines) + "\n"
+
+
+_TASK_ID: Final = re.compile(r"\b[0-9a-f]{32}\b")
+_TIME: Final = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def _steady(value: object, ids: dict[str, str]) -> object:
+    """Return a message with what no two runs share made the same: the ids of tasks, by the order in which they come, and times."""
+    text = _TASK_ID.sub(lambda found: ids.setdefault(found[0], f"task-{len(ids) + 1}"), json.dumps(value))
+    return cast("object", json.loads(_TIME.sub("2025-11-25T12:00:00.000Z", text)))
 
 
 _MADE_UP: Final = ("Resource 1: ", "UmVzb3VyY2UgMTog")

@@ -40,6 +40,8 @@ _SAMPLED: Final = {
     "stopReason": "endTurn",
 }
 _FILLED: Final = {"action": "accept", "content": {"name": "Ada"}}
+_MEANT: Final = {"action": "accept", "content": {"interpretation": "snake"}}
+_RELATED: Final = "io.modelcontextprotocol/related-task"
 _ANSWERS: Final[Mapping[str, Mapping[str, object]]] = {
     "roots/list": _ROOTS,
     "sampling/createMessage": _SAMPLED,
@@ -89,6 +91,9 @@ class Talk:
             assert isinstance(frame, Frame)
             if frame.message.kind == "request":
                 answer = _ANSWERS[str(frame.message.method)]
+                about = _members(frame.message.params.get("_meta"))
+                if _RELATED in about:
+                    answer = {**_MEANT, "_meta": about}
                 await self._write({"jsonrpc": "2.0", "id": json.loads(str(frame.message.id)), "result": answer})
             if wanted(frame):
                 return frame
@@ -240,6 +245,54 @@ async def _discovered(talk: Talk) -> None:
     await talk.ask("server/discover")
 
 
+async def _begin(talk: Talk, topic: str, *, ambiguous: bool = False) -> dict[str, object]:
+    """Begin a task; return what names it."""
+    arguments = {"topic": topic, "ambiguous": ambiguous}
+    params = {"name": "simulate-research-query", "arguments": arguments, "task": {"ttl": 60_000}}
+    begun = await talk.ask("tools/call", params)
+    return {"taskId": _members(begun.message.result["task"])["taskId"]}
+
+
+async def _status(talk: Talk, status: str) -> None:
+    await talk.until(lambda frame: frame.message.params.get("status") == status)
+
+
+async def _task(talk: Talk) -> None:
+    task = await _begin(talk, "python", ambiguous=True)
+    for _ in range(2):  # this server says twice that it wants input
+        await _status(talk, "input_required")
+    await talk.ask("tasks/get", task)
+    await talk.ask("tasks/list")
+    await talk.ask("tasks/result", task)
+    await talk.ask("tasks/cancel", await _begin(talk, "bees"))
+    await talk.ask("tools/call", {"name": "simulate-research-query", "arguments": {"topic": "no task"}})
+
+
+async def _task_looked_at(talk: Talk) -> None:
+    await talk.ask("tasks/get", await _begin(talk, "bees"))
+    await talk.ask("tasks/get", {"taskId": "none"})
+
+
+async def _task_fetched(talk: Talk) -> None:
+    await talk.ask("tasks/result", await _begin(talk, "bees"))
+
+
+async def _tasks_listed(talk: Talk) -> None:
+    await _begin(talk, "bees")
+    await talk.ask("tasks/list")
+
+
+async def _task_cancelled(talk: Talk) -> None:
+    task = await _begin(talk, "bees")
+    await talk.ask("tasks/cancel", task)
+    await talk.ask("tasks/cancel", task)
+
+
+async def _task_told(talk: Talk) -> None:
+    await _begin(talk, "bees")
+    await _status(talk, "completed")
+
+
 async def _begun(talk: Talk) -> None:
     del talk
 
@@ -247,7 +300,8 @@ async def _begun(talk: Talk) -> None:
 def _server(topic: str) -> object:
     if topic == "subscriptions/listen":
         return _notes()
-    return everything(interval=600, lifecycle=600 if topic == "notifications/roots/list_changed" else None)
+    pace = 0.2 if topic in ("tools/call (task)", "tasks/result", "notifications/tasks/status") else 30
+    return everything(interval=600, pace=pace, lifecycle=600 if topic == "notifications/roots/list_changed" else None)
 
 
 def _notes() -> MCPServer:
@@ -264,6 +318,8 @@ def _notes() -> MCPServer:
 
 
 _Run = Callable[[Talk], Awaitable[None]]
+
+_TASKS: Final = ("2025-11-25",)
 
 RUNS: Final[Mapping[str, tuple[_Run, tuple[str, ...]]]] = {
     "initialize": (_begun, HANDSHAKE),
@@ -289,6 +345,12 @@ RUNS: Final[Mapping[str, tuple[_Run, tuple[str, ...]]]] = {
     "notifications/cancelled": (_cancelled, REVISIONS),
     "notifications/message": (_logged, REVISIONS),
     "notifications/roots/list_changed": (_roots_changed, HANDSHAKE),
+    "tools/call (task)": (_task, _TASKS),
+    "tasks/get": (_task_looked_at, _TASKS),
+    "tasks/result": (_task_fetched, _TASKS),
+    "tasks/list": (_tasks_listed, _TASKS),
+    "tasks/cancel": (_task_cancelled, _TASKS),
+    "notifications/tasks/status": (_task_told, _TASKS),
 }
 """What is run for each method, and in which revisions."""
 

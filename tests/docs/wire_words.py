@@ -1,7 +1,7 @@
-"""What the wire reference says in words: what each method is for, what is normative about it and what merely typical, what each field means.
+"""What the wire reference says in words: what each method is for, what is normative about it and what merely typical.
 
 The rules are those of the specification, said shortly; each has its section. `tests/docs/test_wire_page.py` pins that there is a word
-for each method and each field.
+for each method.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["BESIDE", "FIELDS", "SINCE", "TOPICS", "Topic"]
+__all__ = ["BESIDE", "TOPICS", "Topic"]
 
 _OLD: Final = "2025-11-25/"
 _NEW: Final = "2026-07-28"
+_TASKS: Final = f"{_OLD}basic/utilities/tasks#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +303,115 @@ TOPICS: Final = (
             ),
         ),
     ),
+    Topic(
+        "tools/call (task)",
+        "client",
+        "Calls a tool as a task: the answer is that the task has begun, and the tool's result is fetched when there is one. The run shows "
+        "a whole task, which asks something on the way, and one that is cancelled. Tasks are an experiment of this revision.",
+        (
+            (
+                "A client MUST NOT call a tool as a task unless the server declared `tasks.requests.tools.call`, nor a tool whose `taskSupport` is `forbidden` or missing.",
+                f"{_TASKS}tool-level-negotiation",
+            ),
+            (
+                "Where the tool's `execution.taskSupport` is `required`, a call without `task` MUST be error -32601.",
+                f"{_TASKS}tool-level-negotiation",
+            ),
+            (
+                "A server without that capability MUST ignore `task` and answer as ever.",
+                f"{_TASKS}task-support-and-handling",
+            ),
+            ("The server makes the id, which MUST be a text of its own for each task.", f"{_TASKS}task-id-requirements"),
+            (
+                "A task begins as `working`, may go to `input_required` and back, and MUST NOT leave `completed`, `failed` or `cancelled`.",
+                f"{_TASKS}task-status-lifecycle",
+            ),
+            (
+                "What belongs to a task MUST name it in `_meta`, under `io.modelcontextprotocol/related-task`, also the client's answers.",
+                f"{_TASKS}associating-task-related-messages",
+            ),
+            (
+                "The receiver MAY keep a task longer or shorter than `ttl` wishes; it says how long.",
+                f"{_TASKS}ttl-and-resource-management",
+            ),
+        ),
+        "This server keeps each task for five minutes, whatever `ttl` wishes. The other direction is the same: a client that declared "
+        "`tasks.requests` may be sent `sampling/createMessage` and `elicitation/create` with a `task`, and then answers the methods below.",
+    ),
+    Topic(
+        "tasks/get",
+        "either",
+        "Asks where a task stands, of whoever runs it; also for one that is not there.",
+        (
+            (
+                "Requestors SHOULD ask until the task is over or wants input, and SHOULD respect `pollInterval`.",
+                f"{_TASKS}getting-tasks",
+            ),
+            (
+                "The answer MUST say the `ttl` that holds (`null` for ever), and when the task began and last changed.",
+                f"{_TASKS}ttl-and-resource-management",
+            ),
+            ("It SHOULD NOT name the task in `_meta` once more.", f"{_TASKS}associating-task-related-messages"),
+            ("An id that is none MUST be error -32602.", f"{_TASKS}protocol-errors"),
+        ),
+    ),
+    Topic(
+        "tasks/result",
+        "either",
+        "Fetches what a task has come to: what the request would have been answered without a task.",
+        (
+            (
+                "The answer MUST wait until the task is over, and MUST then be the result or the error of the request.",
+                f"{_TASKS}result-retrieval",
+            ),
+            (
+                "It MUST name the task in its `_meta`, since nothing else in it does.",
+                f"{_TASKS}associating-task-related-messages",
+            ),
+            (
+                "Where a task is `input_required`, the requestor SHOULD call this at once: what the task asks may come on it.",
+                f"{_TASKS}input-required-status",
+            ),
+        ),
+        "Of a task that was cancelled this server has no result: error -32603.",
+    ),
+    Topic(
+        "tasks/list",
+        "either",
+        "Lists the tasks, page by page.",
+        (
+            ("The receiver MUST have declared `tasks.list`.", f"{_TASKS}capability-negotiation"),
+            (
+                "What `tasks/get` finds MUST be in the list; `nextCursor` MUST be there if more follow.",
+                f"{_TASKS}task-listing",
+            ),
+        ),
+        "Pages have ten tasks here, in the order in which they began.",
+    ),
+    Topic(
+        "tasks/cancel",
+        "either",
+        "Gives a task up; the run tries it twice.",
+        (
+            ("The receiver MUST have declared `tasks.cancel`.", f"{_TASKS}capability-negotiation"),
+            (
+                "The task MUST be `cancelled` before the answer, and MUST stay so whatever its work comes to.",
+                f"{_TASKS}task-cancellation",
+            ),
+            ("A task that is over MUST be error -32602.", f"{_TASKS}task-cancellation"),
+        ),
+        "No `notifications/tasks/status` tells of it here: the answer does.",
+    ),
+    Topic(
+        "notifications/tasks/status",
+        "either",
+        "Says that the status of a task has changed, with all of the task.",
+        (
+            ("The receiver MAY send it; the requestor MUST NOT rely on it.", f"{_TASKS}task-notifications"),
+            ("It SHOULD NOT name the task in `_meta` once more.", f"{_TASKS}task-notifications"),
+        ),
+        "The first one comes before the answer that tells the task's id, so a client must not break at an id that it does not know.",
+    ),
 )
 
 BESIDE: Final = {
@@ -314,155 +424,3 @@ BESIDE: Final = {
     "notifications/elicitation/complete": "elicitation/create (url)",
 }
 """Methods that have no section of their own, and the one that shows or tells them."""
-
-SINCE: Final = {
-    "Tool.annotations": "2025-03-26",
-    "Tool.outputSchema": "2025-06-18",
-    "Tool.execution": "2025-11-25",
-    "CallToolResult.structuredContent": "2025-06-18",
-    "ProgressNotificationParams.message": "2025-03-26",
-    "ServerCapabilities.completions": "2025-03-26",
-    "ClientCapabilities.elicitation": "2025-06-18",
-    "CompleteRequestParams.context": "2025-06-18",
-    "CreateMessageRequestParams.tools": "2025-11-25",
-    "CreateMessageRequestParams.toolChoice": "2025-11-25",
-    "*.title": "2025-06-18",
-    "*.icons": "2025-11-25",
-    "*.tasks": "2025-11-25",
-    "*.task": "2025-11-25",
-    "*.mode": "2025-11-25",
-    "Annotations.lastModified": "2025-06-18",
-    "Implementation.websiteUrl": "2025-11-25",
-    "Implementation.description": "2025-11-25",
-}
-"""The handshake revision that brought a field, where it was not the first."""
-
-FIELDS: Final = {
-    "$schema": "dialect of the schema",
-    "_meta": "what is about the message and not in it; keys with a prefix, see [the envelope](#the-envelope)",
-    "action": "`accept`, `decline` or `cancel`",
-    "annotations": "hints",
-    "argument": "the argument to complete, and what was typed so far",
-    "arguments": "values by name",
-    "audience": "for whom it is",
-    "blob": "the bytes, in base64",
-    "cacheScope": "who may share what was cached",
-    "call": "`tools/call` may be a task",
-    "cancel": "tasks can be cancelled",
-    "capabilities": "what this side can do",
-    "clientInfo": "the client's name and version",
-    "completion": "the values found",
-    "completions": "completes arguments",
-    "content": "what it holds",
-    "contents": "the contents, one or several",
-    "context": "what was settled before",
-    "costPriority": "how much cost matters, 0 to 1",
-    "create": "`elicitation/create` may be a task",
-    "createMessage": "`sampling/createMessage` may be a task",
-    "cursor": "the `nextCursor` of the page before",
-    "data": "the bytes in base64; of a log message, any value",
-    "description": "what it is, for people and models",
-    "destructiveHint": "may destroy something",
-    "elicitation": "asks the user",
-    "elicitationId": "names this elicitation",
-    "execution": "how it runs",
-    "experimental": "what no revision has",
-    "extensions": "extensions by identifier",
-    "form": "can show forms",
-    "hasMore": "there are more than these",
-    "hints": "names of models, best first",
-    "icons": "pictures to show",
-    "id": "its id",
-    "idempotentHint": "twice is the same as once",
-    "includeContext": "whose context to include",
-    "input": "the arguments of the tool use",
-    "inputRequests": "what the server asks of the client, by key",
-    "inputResponses": "the answers, by the same keys",
-    "inputSchema": "JSON Schema of the arguments; an object",
-    "instructions": "how to use the server, for the model",
-    "intelligencePriority": "how much capability matters, 0 to 1",
-    "io.modelcontextprotocol/clientCapabilities": "what the client can do",
-    "io.modelcontextprotocol/clientInfo": "the client's name and version",
-    "io.modelcontextprotocol/logLevel": "log messages wanted with this request, from this level on",
-    "io.modelcontextprotocol/protocolVersion": "the revision of the request",
-    "io.modelcontextprotocol/serverInfo": "the server's name and version",
-    "io.modelcontextprotocol/subscriptionId": "id of the `subscriptions/listen` request",
-    "isError": "the tool failed",
-    "lastModified": "when it changed, ISO 8601",
-    "level": "`debug`, `info`, `notice`, `warning`, `error`, `critical`, `alert` or `emergency`",
-    "list": "tasks can be listed",
-    "listChanged": "says when the list changes",
-    "logger": "who logs",
-    "logging": "sends log messages",
-    "maxTokens": "the most tokens to make",
-    "message": "one sentence for people",
-    "messages": "the conversation",
-    "metadata": "for the model's provider",
-    "mimeType": "media type",
-    "mode": "`form` or `url`",
-    "model": "the model that answered",
-    "modelPreferences": "which model is wished for",
-    "name": "its name, for programs",
-    "nextCursor": "where the next page begins; missing at the end",
-    "notifications": "what is wanted, or granted",
-    "openWorldHint": "reaches beyond the server",
-    "outputSchema": "JSON Schema of `structuredContent`; an object",
-    "priority": "how important it is, 0 to 1",
-    "progress": "how far; grows",
-    "progressToken": "name under which progress is wanted; text or integer",
-    "prompts": "the prompts; of a capability: has some",
-    "promptsListChanged": "changes of the prompts",
-    "properties": "schemas by name",
-    "protocolVersion": "the revision",
-    "readOnlyHint": "changes nothing",
-    "reason": "why, for people",
-    "ref": "the prompt or template that has the argument",
-    "requestId": "id of the request",
-    "requestState": "to be handed back as it is",
-    "requestedSchema": "JSON Schema of the form; flat",
-    "requests": "which requests may be tasks",
-    "required": "it must be given",
-    "resource": "the resource",
-    "resourceSubscriptions": "changes of these resources",
-    "resourceTemplates": "the templates",
-    "resources": "the resources; of a capability: has some",
-    "resourcesListChanged": "changes of the list of resources",
-    "resultType": "`complete`, or `input_required`",
-    "role": "who says it",
-    "roots": "the folders; of a capability: has some",
-    "sampling": "asks a model",
-    "serverInfo": "the server's name and version",
-    "size": "in bytes",
-    "sizes": "such as `48x48`",
-    "speedPriority": "how much speed matters, 0 to 1",
-    "src": "address of the picture",
-    "stopReason": "why the model stopped",
-    "stopSequences": "texts at which it stops",
-    "structuredContent": "the result as JSON; an object up to 2025-11-25",
-    "subscribe": "can be asked to tell of changes",
-    "supportedVersions": "the revisions that the server speaks",
-    "systemPrompt": "what the model is told first",
-    "task": "run it as a task",
-    "taskSupport": "`forbidden`, `optional` or `required`",
-    "tasks": "runs tasks",
-    "temperature": "how random",
-    "text": "the text",
-    "theme": "`light` or `dark`",
-    "title": "its name, for people",
-    "toolChoice": "whether tools must be used",
-    "toolUseId": "id of the tool use that this is the result of",
-    "tools": "the tools; of a capability: has some",
-    "toolsListChanged": "changes of the tools",
-    "total": "how much there is in all",
-    "ttl": "how long to keep it, in milliseconds",
-    "ttlMs": "how long it may be cached, in milliseconds",
-    "type": "which kind it is",
-    "uri": "its address",
-    "uriTemplate": "addresses, as an RFC 6570 template",
-    "url": "address to open",
-    "value": "what was typed so far",
-    "values": "the values, at most 100",
-    "version": "its version",
-    "websiteUrl": "its web page",
-}
-"""What a field means, by its name on the wire."""
