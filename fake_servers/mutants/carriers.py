@@ -6,6 +6,7 @@ Each is the least that the protocol's transports ask for, and none is an SDK's. 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ Event = MutableMapping[str, object]
 Receive = Callable[[], Awaitable[Event]]
 Emit = Callable[[Event], Awaitable[None]]
 
+CREDENTIAL: Final = "MCPSYM_CANARY"
+"""Variable with the credential of a process; the host gives each one of its own."""
 SESSION: Final = b"mcp-session-id"
 
 
@@ -210,7 +213,7 @@ async def serve_stdio(peer: Peer) -> None:
         sys.stdout.buffer.flush()
 
     peer.process = True
-    client = peer.join(Client(send))
+    client = peer.join(Client(send, os.environ.get(CREDENTIAL, "")))
     async with anyio.create_task_group() as tasks, anyio.wrap_file(sys.stdin.buffer) as lines:
         async for line in lines:
             tasks.start_soon(peer.hear, client, line, send)

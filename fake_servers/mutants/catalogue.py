@@ -51,7 +51,9 @@ class Mutant:
 
 _SHARED: Final = ("memory", "http")
 _PROCESS: Final = "a process has one client"
-_HTTP: Final = "credentials and sessions are of HTTP"
+_HELD: Final = ("stdio", "http")
+_NOTHING_HELD: Final = "a link in memory holds no credential"
+_SESSIONS: Final = "sessions are of HTTP"
 _ASKS: Final = "a modern server does not ask, and a leg belongs to its answer"
 _UNANSWERED: Final = "jsonrpc:unanswered"
 
@@ -59,7 +61,9 @@ MUTANTS: Final = (
     Mutant("F01", servers.SharedIds, (_UNANSWERED,), ways=_SHARED, limits=_PROCESS),
     Mutant("F02", servers.IdsAsText, ("jsonrpc:id-type-changed",)),
     Mutant("F03", servers.FoldsIds, (_UNANSWERED,)),
-    Mutant("F04", servers.ContextById, ("isolation:credential-crossed",), ways=("http",), limits=_HTTP),
+    Mutant(
+        "F04", servers.ContextById, ("isolation:credential-crossed",), ways=("http",), limits=f"{_NOTHING_HELD}; {_PROCESS}"
+    ),
     Mutant("F05", servers.OneTransport, ("jsonrpc:answer-to-nobody", _UNANSWERED), ways=_SHARED, limits=_PROCESS),
     Mutant(
         "F06", servers.ProgressByToken, ("progress:not-increasing", "progress:unknown-token"), ways=_SHARED, limits=_PROCESS
@@ -85,10 +89,10 @@ MUTANTS: Final = (
         "F14", gateways.CancelsAnotherId, ("cancellation:unknown-request",), ("handshake",), limits="a modern leg has ended"
     ),
     Mutant("F15", servers.CancelsAcrossClients, (_UNANSWERED,), ways=_SHARED, limits=_PROCESS),
-    Mutant("F16", gateways.ForwardsCredentials, ("isolation:credential-crossed",), ways=("http",), limits=_HTTP),
-    Mutant("F17", servers.OneSession, ("isolation:credential-crossed",), ways=("http",), limits=_HTTP),
-    Mutant("F18", servers.TakesAnySession, ("session:taken",), ("handshake",), ("http",), _HTTP),
-    Mutant("F19", servers.BindsToTheBytes, ("session:lost",), ("handshake",), ("http",), _HTTP),
+    Mutant("F16", gateways.ForwardsCredentials, ("isolation:credential-crossed",), ways=_HELD, limits=_NOTHING_HELD),
+    Mutant("F17", servers.OneSession, ("isolation:credential-crossed",), ways=("http",), limits=f"{_NOTHING_HELD}; {_PROCESS}"),
+    Mutant("F18", servers.TakesAnySession, ("session:taken",), ("handshake",), ("http",), _SESSIONS),
+    Mutant("F19", servers.BindsToTheBytes, ("session:lost",), ("handshake",), ("http",), _SESSIONS),
     Mutant("F20", servers.CachesListsForAll, ("listing:public-but-different",), ("modern",), ("http",), "caching is modern"),
     Mutant("F21", servers.NamesTwice, ("listing:name-twice",)),
     Mutant("F22", servers.GrowsSilently, ("listing:changed-silently",), ("handshake",), limits="a modern client has to listen"),
@@ -103,8 +107,18 @@ MUTANTS: Final = (
     Mutant("F32", gateways.DropsTrace, ("trace:dropped",)),
     Mutant("F33", gateways.AsksUndeclared, ("extension:undeclared",)),
     Mutant("F34", gateways.AsksAfterCancellation, ("origin:unknown-cause",), ("handshake",), limits=_ASKS),
-    Mutant("F38", servers.LogsSecrets, ("isolation:credential-shown",), ("handshake",), ("http",), _HTTP),
-    Mutant("F38", servers.ShowsSecrets, ("isolation:credential-shown",), ways=("http",), limits=_HTTP),
+    Mutant(
+        "F38",
+        servers.LogsSecrets,
+        ("isolation:credential-shown",),
+        ("handshake",),
+        _HELD,
+        f"{_NOTHING_HELD}; a modern server logs only where that is asked for",
+    ),
+    Mutant("F38", servers.ShowsSecrets, ("isolation:credential-shown",), ways=_HELD, limits=_NOTHING_HELD),
+    Mutant(
+        "F38", servers.PrintsSecrets, ("isolation:credential-shown",), ways=("stdio",), limits="standard error is of a process"
+    ),
 )
 
 

@@ -70,7 +70,7 @@ class Client:
 
     Attributes:
         send: Writes on the connection; over HTTP there is no stream but those of requests.
-        secret: The credential that it came with, where there is one.
+        secret: The credential that it came with, or that the process was started with, where there is one.
         own: The tools that it alone is offered.
     """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import sys
 from contextlib import suppress
 
 import anyio
@@ -30,6 +31,7 @@ __all__ = [
     "OneAtATime",
     "OneSession",
     "OneTransport",
+    "PrintsSecrets",
     "ProgressBackwards",
     "ProgressByToken",
     "ProgressLate",
@@ -168,6 +170,14 @@ class OneTransport(Peer):
             return
         await last.send(self.text({"jsonrpc": "2.0", "id": call.id, **body}))
         await anyio.sleep_forever()
+
+
+class PrintsSecrets(Peer):
+    """Prints what it was started with to standard error."""
+
+    def join(self, client: Client) -> Client:
+        sys.stderr.write(f"starting, token={client.secret}\n")
+        return super().join(client)
 
 
 class ProgressBackwards(Peer):
