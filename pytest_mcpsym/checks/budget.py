@@ -69,8 +69,8 @@ def _entered(view: View) -> Context:
 
 
 def _frames(view: View, seqs: Iterable[int]) -> tuple[Frame, ...]:
-    entries = view.log.entries
-    return tuple(entry for seq in seqs if isinstance(entry := entries[seq], Frame))
+    wanted = set(seqs)
+    return tuple(frame for frame in view.log.frames if frame.seq in wanted)
 
 
 def _context(limit: int | None) -> Check:
@@ -206,10 +206,11 @@ def _inlined(limit: int | None) -> Check:
     def found(view: View) -> Iterator[Finding]:
         if limit is None:
             return
+        frames = {frame.seq: frame for frame in view.log.frames}
         for each in _entered(view):
             if each.method == "resources/read":  # A link was followed: what was asked for is no surprise.
                 continue
-            for frame in _frames(view, [each.frame] if each.answer is None else [each.frame, each.answer]):
+            for frame in (frames[seq] for seq in (each.frame, each.answer) if seq is not None):
                 payload = largest_payload(frame, limit + 1)
                 if payload is None:
                     continue

@@ -206,7 +206,7 @@ def _trace_path(item: pytest.Item) -> Path:
 
 
 def _write(path: Path, state: ItemState, report: pytest.TestReport) -> bool:
-    texts = [board.transcript(normalised=False) for board in state.boards]
+    texts = [f"{board.transcript(normalised=False)}\n# usage\n{board.usage}\n" for board in state.boards]
     text = "\n".join([*texts, *(state.tapes.verified() if state.tapes is not None else ())])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_mcpsym.checks import DEFAULT, Budget, Finding, limited, run
 from tests.wire.strategies import Telling
+from tests.wire.test_upstream import busy
 from tests.wire.test_usage import MIXED, deep_and_wide, listed
 
 ALL = Budget(1, 1, 1, 1, 1)
@@ -25,7 +26,9 @@ def all_at_once() -> Telling:
 
 
 def test_each_limit_has_a_check() -> None:
-    assert {each.check.partition(":")[2] for each in told(all_at_once(), ALL)} == {
+    found = told(all_at_once(), ALL)
+    assert {each.severity for each in found} == {"error"}
+    assert {each.check.partition(":")[2] for each in found} == {
         "context",
         "tools-listed",
         "depth",
@@ -70,6 +73,12 @@ def test_a_resource_that_the_host_reads_is_not_inlined() -> None:
     read = telling.request("a", "to-server", 1, "resources/read", {"uri": "x:y"})
     telling.answer(read, contents=[{"uri": "x:y", "blob": MIXED}])
     assert told(telling, Budget(inlined_bytes=1)) == []
+
+
+def test_a_call_of_an_http_api_may_be_the_one_too_deep() -> None:
+    found = [each for each in run(busy(), limited(DEFAULT, Budget(depth=1))) if each.check == "budget:depth"]
+    assert [each.link for each in found] == ["api", "api"]
+    assert all(each.message.isprintable() for each in found)
 
 
 def test_what_a_peer_names_is_shown_in_printable_text() -> None:

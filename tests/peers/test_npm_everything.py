@@ -59,6 +59,18 @@ def test_structured_content_is_kept(switchboard: Switchboard, local: str) -> Non
     assert result.structured_content == {"temperature": 36, "conditions": "Light rain / drizzle", "humidity": 82}
 
 
+@pytest.mark.mcp(max_inlined_bytes=1_000, max_listed_tools=10, expect=["budget:inlined", "budget:tools-listed"])
+def test_its_image_and_its_many_tools_pass_limits(switchboard: Switchboard, local: str) -> None:
+    with switchboard(everything=local) as board:
+        board.tools()
+        board.call("everything__get-tiny-image")
+        board.call("everything__get-resource-links", count=3)
+    listed, inlined = (each.message for each in board.findings)
+    assert "host was shown 1" in listed
+    assert "the answer of tools/call get-tiny-image put 5," in inlined
+    assert "as content[1].data: a resource link takes its URI alone" in inlined
+
+
 def test_an_image_and_resource_links_are_kept(switchboard: Switchboard, local: str) -> None:
     with at_rest(switchboard(everything=local), "everything") as board:
         image = board.call("everything__get-tiny-image")

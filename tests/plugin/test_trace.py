@@ -65,6 +65,15 @@ def test_a_transcript_reads_as_links_arrows_and_pretty_json(example: MakeExample
     assert "echo → host  result of tools/call" in text
 
 
+def test_what_peers_and_routes_used_stands_below_a_transcript(example: MakeExample, pytester: pytest.Pytester) -> None:
+    text = example(FAILS).run_here(pytester).changed[TRACE] or ""
+    assert text.splitlines()[-3:] == [
+        "# usage",
+        "host  63 bytes in context, about 16 tokens  0 tools listed",
+        "host > echo  1 call  depth 1  fan-out 0",
+    ]
+
+
 def test_a_transcript_holds_no_secret(example: MakeExample, pytester: pytest.Pytester) -> None:
     run = example(FAILS).run_here(pytester)
     assert "abcdefghijklmnop" not in (run.changed[TRACE] or "abcdefghijklmnop")

@@ -8,6 +8,7 @@ from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.payload import largest_payload
 from pytest_mcpsym.wire.usage import usage
 from tests.wire.strategies import Telling
+from tests.wire.test_upstream import busy
 
 MIXED = "aB3" * 40
 """What may be base64, 120 bytes of it."""
@@ -64,6 +65,23 @@ def test_a_list_in_legs_and_what_is_offered_to_the_model_count() -> None:
     assert (found.tools, found.method) == (3, "sampling/createMessage")
 
 
+def test_what_is_offered_to_the_model_as_required_input_counts() -> None:
+    telling = Telling()
+    offer = {"k": {"method": "sampling/createMessage", "params": {"messages": [], "tools": tools("x", "y")}}}
+    asked = telling.answer(telling.call("a", 1), resultType="input_required", requestState="s", inputRequests=offer)
+    params = {"name": "tool", "requestState": "s", "inputResponses": {"k": {"role": "assistant"}}}
+    again = telling.request("a", "to-server", 2, params=params)
+    telling.answer(again, content=[])
+    found = usage(telling.log).of("a").listed
+    assert found is not None
+    assert (found.tools, found.method, found.frames, found.most) == (
+        2,
+        "sampling/createMessage",
+        (asked.seq, again.seq),
+        ("a", 2),
+    )
+
+
 @pytest.mark.parametrize("direction", ["to-server", "to-client"])
 def test_pages_of_one_list_add_up(direction: str) -> None:
     telling = Telling()
@@ -101,6 +119,11 @@ def test_a_route_has_calls_a_depth_and_a_fan_out() -> None:
     assert (route.deepest.callee, route.widest.callee) == ("c", "b")
 
 
+def test_a_call_of_an_http_api_belongs_to_its_route() -> None:
+    first, *_ = usage(busy()).routes
+    assert (first.route, first.calls, first.depth, first.fan_out) == ("host > tracker > api x2", 3, 2, 2)
+
+
 def test_peers_and_routes_are_one_table() -> None:
     telling = deep_and_wide()
     telling.answer(telling.call("a", 9), content=[{"type": "text", "text": "12345678"}])
@@ -124,7 +147,7 @@ def test_peers_and_routes_are_one_table() -> None:
         ({"content": [{"type": "text", "text": f"see data:image/png;base64,{MIXED}=="}]}, "content[0].text"),
         ({"structuredContent": {"file": {"bytes": MIXED}}}, "structuredContent.file.bytes"),
         ({"messages": [{"content": {"type": "audio", "data": "A" * 120}}]}, "messages[0].content.data"),
-        ({"content": [{"type": "text", "text": f"{(MIXED + MIXED)[:76]}\n{MIXED}"}]}, "content[0].text"),
+        ({"content": [{"type": "text", "text": f"{(MIXED + MIXED)[:76]}\n{(MIXED + MIXED)[:76]}\n"}]}, "content[0].text"),
     ],
 )
 def test_base64_is_seen_wherever_it_enters_a_context(result: dict[str, object], where: str) -> None:
