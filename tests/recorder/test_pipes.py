@@ -43,9 +43,10 @@ def ran(command: list[str], given: bytes = b"") -> tuple[int, bytes, bytes]:
     return done.returncode, done.stdout, done.stderr
 
 
-def _hears_interrupts() -> None:
+def _hears_signals() -> None:
     """A background job of a shell ignores SIGINT, and so would what it starts."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def running(command: list[str]) -> Generator[subprocess.Popen[bytes]]:
         stdout=pipe,
         bufsize=0,
         start_new_session=True,
-        preexec_fn=_hears_interrupts if os.name != "nt" else None,  # noqa: PLW1509 - it takes no lock
+        preexec_fn=_hears_signals if os.name != "nt" else None,  # noqa: PLW1509 - it takes no lock
     ) as process:
         try:
             yield process
