@@ -14,7 +14,7 @@ from pytest_mcpsym.wire.log import Note, WireLog
 
 __all__ = ["Blameless"]
 
-_INTACT: Final = frozenset({"delay", "slow", "split", "coalesce"})
+_INTACT: Final = frozenset({"delay", "slow", "split", "coalesce", "stderr-flood"})
 """Faults after which the server got what it was sent. Pinned to the table of faults by `tests/faults/test_fault.py`."""
 _ENDS: Final = frozenset({"half-close", "exit"})
 """Faults after which no answer can come, whichever way their message went."""

@@ -180,13 +180,13 @@ def _run(served: Served, given: Namespace) -> int:
 def _faults(given: list[str]) -> tuple[Fault, ...]:
     from pytest_mcpsym.errors import UsageError
     from pytest_mcpsym.faults.fault import described
-    from pytest_mcpsym.faults.kinds import KINDS
+    from pytest_mcpsym.faults.kinds import KINDS, SERVED
 
     try:
         faults = described(given)
     except UsageError as error:
         raise CommandError(f"--fault: {error}") from None
-    fitting = [name for name, kind in KINDS.items() if "memory" in kind.transports]
+    fitting = [name for name, kind in KINDS.items() if kind.fits(SERVED)]
     for fault in faults:
         if fault.kind not in fitting:
             raise CommandError(

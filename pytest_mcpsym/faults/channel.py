@@ -31,6 +31,7 @@ _HERE: Final = (
     "corrupt",
     "half-close",
     "exit",
+    "stderr-flood",
     "id-type",
     "id-reused",
     "unknown-notification",

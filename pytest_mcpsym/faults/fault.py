@@ -143,7 +143,7 @@ def described(given: Iterable[str | Fault]) -> tuple[Fault, ...]:
 def unfit(given: Fault, transport: str) -> str:
     """Return why a fault cannot be done on a transport, nothing if it can."""
     kind = given.about
-    if transport in kind.transports:
+    if kind.fits(transport):
         return ""
-    fitting = ", ".join(name for name, each in KINDS.items() if transport in each.transports)
+    fitting = ", ".join(name for name, each in KINDS.items() if each.fits(transport))
     return f"the fault {given.kind!r} is for {' and '.join(kind.transports)}, and this link is {transport}, on which there are {fitting}"

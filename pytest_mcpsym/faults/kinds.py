@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["DIRECTIONS", "KINDS", "SELECTORS", "Kind", "Option"]
+__all__ = ["DIRECTIONS", "KINDS", "SELECTORS", "SERVED", "Kind", "Option"]
 
 DIRECTIONS: Final = ("to-server", "to-client")
 TRANSPORTS: Final = ("memory", "stdio", "http")
+SERVED: Final = "mcpsym serve"
+"""Where this process is the server, and a client on stdio the one under test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class Kind:
     options: Mapping[str, Option] = field(default_factory=dict[str, Option])
     intact: bool = False
     ends: bool = False
+
+    def fits(self, transport: str) -> bool:
+        """Whether it can be done on a transport, or by `mcpsym serve`: what can be done in memory, and what is of its own process."""
+        return transport in self.transports or (transport == SERVED and "memory" in self.transports)
 
 
 _PIPES: Final = ("memory", "stdio")
@@ -96,6 +102,13 @@ KINDS: Final[Mapping[str, Kind]] = {
     "coalesce": Kind("The message is written together with the next one.", _SERVER, ("stdio",), intact=True),
     "half-close": Kind("The server's input ends after the message.", _SERVER, _PIPES, ends=True),
     "exit": Kind("The server is killed as soon as the message is written, or instead of it.", _CLIENT[::-1], _PIPES, ends=True),
+    "stderr-flood": Kind(
+        "The server fills standard error before the message, and waits until its client has read that.",
+        ("to-client",),
+        (SERVED,),
+        {"bytes": Option(1_048_576, "how many", 1)},
+        intact=True,
+    ),
     "id-type": Kind("The id of a request or answer has another JSON type.", _CLIENT),
     "id-reused": Kind("A request, or an answer, has the id of the one before it.", _CLIENT[::-1]),
     "unknown-notification": Kind("A notification that nobody knows comes after the message.", _CLIENT),

@@ -16,6 +16,7 @@ import anyio.to_thread
 from pytest_mcpsym.faults.active import Applied, Faults
 from pytest_mcpsym.faults.channel import FaultyChannel
 from pytest_mcpsym.faults.fault import Fault
+from pytest_mcpsym.faults.kinds import SERVED
 from pytest_mcpsym.transport.memory import MemoryServer, open_memory
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Message
@@ -28,14 +29,22 @@ __all__ = ["serve_faulty"]
 
 
 class _Told(Faults):
-    """Faults that are told of on standard error."""
+    """Faults that are told of on standard error, which one of them fills."""
 
     def note(self, applied: Applied, message: Message, method: str, became: str | None = None) -> None:
         """Write what was done, and to what."""
         super().note(applied, message, method, became)
+        if applied.fault.kind == "stderr-flood":
+            _flood(int(applied.fault.number("bytes")))
         ident = "" if message.id is None else f" (id {message.id})"
         sys.stderr.write(ascii(f"fault: {applied.fault}: {method or 'message'}{ident}")[1:-1] + "\n")
         sys.stderr.flush()
+
+
+def _flood(size: int) -> None:
+    """Fill standard error as programs do: whoever started them has to read it, or they stand still."""
+    line = "x" * 1023 + "\n"
+    sys.stderr.write((line * (size // len(line) + 1))[-size:])
 
 
 class _Inside:
@@ -58,7 +67,7 @@ async def serve_faulty(served: Served, faults: Iterable[Fault]) -> None:
     tap = Tap(WireLog(), "client")
     server = cast("MemoryServer", _Inside(served))
     async with open_memory(server, tap, is_strict=served.is_strict) as inner, anyio.create_task_group() as tasks:
-        channel = FaultyChannel(inner, _Told(tap, "memory", faults), tasks)
+        channel = FaultyChannel(inner, _Told(tap, SERVED, faults), tasks)
         tasks.start_soon(_in, channel, tasks.cancel_scope)
         while True:
             try:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import select
 import shlex
+import subprocess
 import sys
+import threading
 
 import pytest
 
-from pytest_mcpsym import AnswerTimeout, Board, LinkError
+from pytest_mcpsym import AnswerTimeout, Board, LinkError, UsageError
 from pytest_mcpsym.cli import main
 from pytest_mcpsym.plugin import Switchboard
 
@@ -37,6 +41,42 @@ def test_a_server_that_a_fault_ends_is_gone(switchboard: Switchboard) -> None:
     with switchboard(clock=served("exit to-server tools/call")) as board, pytest.raises(LinkError, match="ended"):
         board.options(timeout=10).call("clock__now")
     assert str(said(board)[0]).startswith("fault: exit to-server tools/call: tools/call")
+
+
+def test_a_client_that_reads_standard_error_gets_the_answer_behind_a_flood(switchboard: Switchboard) -> None:
+    with switchboard(clock=served("stderr-flood to-client tools/call")) as board:
+        assert not board.call("clock__now").is_error
+    assert sum(len(str(text)) + 1 for text in said(board)[:-1]) == 1_048_576
+    assert str(said(board)[-1]).startswith("fault: stderr-flood to-client tools/call: tools/call")
+
+
+def test_a_client_that_does_not_read_standard_error_gets_no_answer_until_it_does() -> None:
+    me = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "deaf", "version": "1"}}
+    first = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": me}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(shlex.split(served("stderr-flood")), stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        limit = threading.Timer(60, process.kill)
+        limit.start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(first).encode() + b"\n")
+        process.stdin.flush()
+        process.stderr.read(1)
+        answered, _, _ = select.select([process.stdout], [], [], 0)
+        assert answered == []
+        process.stderr.read(1_048_575)
+        assert json.loads(process.stdout.readline())["id"] == 1
+        process.kill()
+        limit.cancel()
+
+
+def test_a_link_refuses_to_flood_the_standard_error_of_its_server(switchboard: Switchboard) -> None:
+    with switchboard(clock=served()) as board, pytest.raises(UsageError) as refused:
+        board.link("clock").fault("stderr-flood")
+    assert "the fault 'stderr-flood' is for mcpsym serve, and this link is stdio, on which there are delay" in str(
+        refused.value
+    )
 
 
 @pytest.mark.parametrize(
