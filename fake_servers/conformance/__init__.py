@@ -42,7 +42,7 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
-from ..events import Events  # noqa: TID252 - the package is also loaded under an alias
+from ..events import SessionEvents, Sessions  # noqa: TID252 - the package is also loaded under an alias
 from .asking import ASKING, CONTEXT_PROMPT, prompt_with_context
 from .content import ARGUMENTS, CONTENTS, PROMPTS, RESOURCES, TEMPLATES, completed, contents_of, prompt, said
 from .probes import PROBES, session_of
@@ -111,7 +111,10 @@ class Conformance(Server[Run]):
         **options: Any,  # the SDK's own, of many types
     ) -> Starlette:
         """Return the ASGI app, which can resume a stream that broke."""
-        return super().streamable_http_app(event_store=event_store or Events(), retry_interval=retry_interval, **options)
+        store = event_store or SessionEvents()
+        app = super().streamable_http_app(event_store=store, retry_interval=retry_interval, **options)
+        app.add_middleware(Sessions)
+        return app
 
     def create_initialization_options(
         self,

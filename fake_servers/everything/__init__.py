@@ -42,11 +42,12 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from ..data import seeded  # noqa: TID252 - the package is also loaded under an alias
+from ..events import SessionEvents, Sessions  # noqa: TID252 - as above
 from .arguments import fitted
 from .asking import ASKING, URL_ELICITATION_REQUIRED, Unanswered
 from .client_tasks import client_tasks
 from .documents import INSTRUCTIONS
-from .http import ReferenceHttp, SessionEvents
+from .http import ReferenceHttp
 from .lifecycle import after_the_handshake, begin, roots_changed
 from .listening import HINTS
 from .plain import DOING, Call, Failed, text
@@ -168,6 +169,7 @@ class Everything(Server[Run]):
         if stateless_http:
             return super().streamable_http_app(stateless_http=True, event_store=event_store, **options)
         app = super().streamable_http_app(event_store=event_store or SessionEvents(), **options)
+        app.add_middleware(Sessions)
         app.add_middleware(ReferenceHttp)
         return app
 

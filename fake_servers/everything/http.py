@@ -1,4 +1,4 @@
-"""Streamable HTTP in the handshake era as the reference answers it: status codes, error codes, headers, streams that can be resumed.
+"""Streamable HTTP in the handshake era as the reference answers it: status codes, error codes, headers.
 
 An ASGI app in front of the SDK's. It refuses before the SDK does where the two differ, and gives the SDK's own refusals the reference's
 codes. Where the reference breaks the specification or is unsafe (an unknown session is 400 there, every host and origin is let in, a
@@ -10,23 +10,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, cast
-from weakref import WeakKeyDictionary
 
-from mcp.server.streamable_http import EventCallback, EventId, EventStore, StreamId
-from mcp_types import JSONRPCMessage
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from pytest_mcpsym.transport.asgi_body import again, whole
 from pytest_mcpsym.transport.strict_app import MOST_BYTES
 
-from ..events import Events  # noqa: TID252 - the package is also loaded under an alias
-
 if TYPE_CHECKING:
     from pytest_mcpsym.transport.asgi import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["ReferenceHttp", "SessionEvents"]
+__all__ = ["ReferenceHttp"]
 
 _REFUSED: Final = -32000
 _NO_SESSION: Final = -32001
@@ -36,38 +30,11 @@ Refusal = tuple[int, int, str]
 """HTTP status, code of the error, and what it says."""
 
 
-_KEY: ContextVar[object] = ContextVar("session")
-"""The session of a request, and of all tasks that serve it: the SDK tells its event store nothing of sessions."""
-
-
-class SessionEvents(EventStore):
-    """What each session was sent, apart from the others."""
-
-    def __init__(self) -> None:
-        self._stores: WeakKeyDictionary[object, Events] = WeakKeyDictionary()
-
-    async def store_event(self, stream_id: StreamId, message: JSONRPCMessage | None) -> EventId:
-        """Keep one event of the session that is served now."""
-        return await self._store().store_event(stream_id, message)
-
-    async def replay_events_after(self, last_event_id: EventId, send_callback: EventCallback) -> StreamId | None:
-        """Send again what the session that is served now was sent on the same stream."""
-        return await self._store().replay_events_after(last_event_id, send_callback)
-
-    def _store(self) -> Events:
-        return self._stores.setdefault(_KEY.get(), Events())
-
-
-class _Key:
-    """Stands for a session, also while its id is not known."""
-
-
 class ReferenceHttp:
     """The app; call it as any ASGI app."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._keys: dict[str, _Key] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
@@ -84,26 +51,9 @@ class ReferenceHttp:
             body, is_whole = await whole(receive, MOST_BYTES)
             found, receive = _refused_body(body, headers), again(body, receive, is_whole=is_whole)
         if found is None:
-            key = self._keys.get(headers.get("mcp-session-id", "")) or _Key()
-            _KEY.set(key)
-            await self._app(scope, receive, _as_reference(scope["method"], self._watched(send, key, headers)))
+            await self._app(scope, receive, _as_reference(scope["method"], send))
         else:
             await _refuse(send, *found)
-
-    def _watched(self, send: Send, key: _Key, headers: Mapping[str, str]) -> Send:
-        """Return what learns the id of a session when it begins, and forgets a session that is not there any more."""
-        known = headers.get("mcp-session-id")
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = dict(message["headers"]).get(b"mcp-session-id")
-                if known is None and given is not None and message["status"] == 200:
-                    self._keys[given.decode("latin-1")] = key
-                elif known is not None and message["status"] == 404:
-                    self._keys.pop(known, None)
-            await send(message)
-
-        return sending
 
 
 def _refused(method: str, headers: Mapping[str, str]) -> Refusal | None:
