@@ -103,17 +103,17 @@ class Sessions:
         known = dict(scope["headers"]).get(b"mcp-session-id")
         key = (self._keys.get(known) if known is not None else None) or _Key()
         _KEY.set(key)
-        await self._app(scope, receive, self._watched(send, key, known))
+        await self._app(scope, receive, self._watched(send, key, known, ends=scope["method"] == "DELETE"))
 
-    def _watched(self, send: Send, key: _Key, known: bytes | None) -> Send:
-        """Return what learns the id of a session when it begins, and forgets a session that is not there any more."""
+    def _watched(self, send: Send, key: _Key, known: bytes | None, *, ends: bool) -> Send:
+        """Return what learns the id of a session when it begins, and forgets it when it has ended."""
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = dict(message["headers"]).get(b"mcp-session-id")
                 if known is None and given is not None and message["status"] == 200:
                     self._keys[given] = key
-                elif known is not None and message["status"] == 404:
+                elif known is not None and (message["status"] == 404 or (ends and message["status"] < 300)):
                     self._keys.pop(known, None)
             await send(message)
 

@@ -13,9 +13,9 @@ from mcp.server.streamable_http import EventMessage, StreamId
 from mcp_types import JSONRPCMessage, JSONRPCNotification, JSONRPCResponse
 
 from fake_servers import conformance, everything
-from fake_servers.events import Events
+from fake_servers.events import Events, SessionEvents, Sessions
 from pytest_mcpsym.serving.served import HttpOptions, served
-from pytest_mcpsym.transport.asgi import asgi_transport
+from pytest_mcpsym.transport.asgi import Receive, Scope, Send, asgi_transport
 
 pytestmark = pytest.mark.anyio
 
@@ -160,3 +160,21 @@ async def test_sessions_that_call_with_the_same_id_resume_their_own_streams(serv
             False,
         ]  # what the server asks, and the answer of the call
         assert [(mine in text, foreign in text) for text in map(json.dumps, messages)] == [(True, False)] * 2
+
+
+async def test_a_session_that_was_ended_leaves_nothing_behind() -> None:
+    events = SessionEvents()
+    kept: list[int] = []
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        ident = await events.store_event("1", told(len(kept)))
+        kept.append(int(ident))
+        headers = [(b"mcp-session-id", b"s")]
+        await send({"type": "http.response.start", "status": 405 if scope["path"] == "/refused" else 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with asgi_transport(Sessions(app)) as transport, httpx2.AsyncClient(transport=transport) as client:
+        await client.post(URL)
+        for method, path in (("POST", "/mcp"), ("DELETE", "/refused"), ("DELETE", "/mcp"), ("POST", "/mcp")):
+            await client.request(method, f"http://127.0.0.1:8000{path}", headers={"mcp-session-id": "s"})
+    assert kept == [1, 2, 3, 4, 1]  # the last one is the first of a new store
