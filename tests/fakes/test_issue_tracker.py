@@ -131,5 +131,5 @@ async def test_the_same_seed_gives_the_same_issues(switchboard: Switchboard) -> 
 
 
 def test_an_api_without_a_token_is_refused_at_once() -> None:
-    with pytest.raises(ValueError, match="takes both or neither"):
+    with pytest.raises(ValueError, match=r"give api and token .*, or neither"):
         issue_tracker(api="https://tracker.example")
