@@ -39,7 +39,6 @@ def test_the_header_opens_the_server(switchboard):
     assert TOKEN not in board.transcript()
 
 
-@pytest.mark.mcp(expect=["jsonrpc:*"])
 def test_without_it_the_link_says_what_to_do(switchboard):
     with pytest.raises(LinkError, match="give it credentials"), switchboard(vault=guarded_app()):
         pass
