@@ -201,6 +201,7 @@ async def test_a_call_that_is_cancelled_leaves_no_process(
 @pytest.mark.parametrize("era", ["handshake", "modern"])
 @pytest.mark.parametrize("transport", ["memory", "http"])
 @pytest.mark.parametrize("program", [ENDLESS, "slow__never()"])
+@pytest.mark.mcp(checks=["-jsonrpc:unanswered"])  # The call is given up while its link closes: what comes first is chance.
 async def test_a_board_that_is_closed_leaves_no_process(
     switchboard: Switchboard, workers: list[int], era: Era, transport: Transport, program: str
 ) -> None:

@@ -56,7 +56,7 @@ BUGS: Final = {
     "lone-surrogate": LiveBug(
         "F31",
         "mcp 2.3.0, stdio",
-        "A lone surrogate in a result ends the server's process; in memory it passes.",
+        "A lone surrogate in a result is never sent, and the server answers nothing any more; in memory it passes.",
         "jsonrpc:unanswered",
         "make texts valid Unicode: `text.encode('utf-8', 'replace').decode()`",
     ),
