@@ -75,8 +75,8 @@ async def resumable(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.body", "body": b""})
         return
     called = resuming or message.get("method") == "tools/call"
-    resumable.ident = message.get("id", getattr(resumable, "ident", None))  # pyright: ignore[reportFunctionMemberAccess]
-    answer = {"jsonrpc": "2.0", "id": resumable.ident, "result": told if called else info}  # pyright: ignore[reportFunctionMemberAccess]
+    resumable.ident = message.get("id", getattr(resumable, "ident", None))  # pyright: ignore[reportFunctionMemberAccess]  # the app keeps its state on itself
+    answer = {"jsonrpc": "2.0", "id": resumable.ident, "result": told if called else info}  # pyright: ignore[reportFunctionMemberAccess]  # the app keeps its state on itself
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
     first = b"id: 1\nretry: 1\ndata:\n\n" if not resuming else b""
     data = first + b"id: 2\ndata: " + json.dumps(answer).encode() + b"\n\n"
@@ -165,7 +165,7 @@ def test_a_stream_that_is_cut_is_resumed_where_the_server_numbers_its_events(swi
     with switchboard(peer=link(resumable, faults=["cut to-server tools/call events=1"])) as board:
         result = board.call("peer__echo", text="resumed")
     assert result.content[0].model_dump()["text"] == "resumed"
-    resumed = [note for note in board.log.notes if ["last-event-id", "1"] in (note.data.get("headers") or [])]  # pyright: ignore[reportOperatorIssue]
+    resumed = [note for note in board.log.notes if ["last-event-id", "1"] in (note.data.get("headers") or [])]  # pyright: ignore[reportOperatorIssue]  # headers are a list of pairs
     assert len(resumed) == 1
     assert board.findings == ()
 

@@ -74,5 +74,5 @@ def test_the_table_says_which_kind_fits_which_transport(kind: str, transport: st
 
 
 def test_the_checks_know_which_faults_leave_a_message_whole_and_which_end_the_link() -> None:
-    assert {kind for kind, about in KINDS.items() if about.intact} == harness._INTACT  # pyright: ignore[reportPrivateUsage]
-    assert {kind for kind, about in KINDS.items() if about.ends} == harness._ENDS  # pyright: ignore[reportPrivateUsage]
+    assert {kind for kind, about in KINDS.items() if about.intact} == harness._INTACT  # pyright: ignore[reportPrivateUsage]  # what this test pins
+    assert {kind for kind, about in KINDS.items() if about.ends} == harness._ENDS  # pyright: ignore[reportPrivateUsage]  # what this test pins

@@ -4,7 +4,7 @@ import asyncio
 
 from mcp.server.fastmcp import Context, FastMCP  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType] - not of version 2
 
-server = FastMCP("one", log_level="WARNING")  # pyright: ignore[reportUnknownVariableType]
+server = FastMCP("one", log_level="WARNING")  # pyright: ignore[reportUnknownVariableType]  # version 1 is not installed where types are checked
 
 
 @server.tool()  # pyright: ignore[reportUnknownMemberType, reportUntypedFunctionDecorator]
@@ -14,10 +14,10 @@ async def add(a: int, b: int) -> int:
 
 
 @server.tool()  # pyright: ignore[reportUnknownMemberType, reportUntypedFunctionDecorator]
-async def slow(context: Context, steps: int) -> str:  # pyright: ignore[reportUnknownParameterType]
+async def slow(context: Context, steps: int) -> str:  # pyright: ignore[reportUnknownParameterType]  # version 1 is not installed where types are checked
     """Report progress, and without steps never end."""
     for step in range(1, steps + 1):
-        await context.report_progress(step, steps)  # pyright: ignore[reportUnknownMemberType]
+        await context.report_progress(step, steps)  # pyright: ignore[reportUnknownMemberType]  # version 1 is not installed where types are checked
     if not steps:
         await asyncio.Event().wait()
     return "done"
@@ -36,4 +36,4 @@ def note() -> str:
 
 
 if __name__ == "__main__":
-    server.run()  # pyright: ignore[reportUnknownMemberType]
+    server.run()  # pyright: ignore[reportUnknownMemberType]  # version 1 is not installed where types are checked
