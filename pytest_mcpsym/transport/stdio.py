@@ -10,34 +10,25 @@ input, wait, SIGTERM, wait, SIGKILL. A process that left the group (a daemon) es
 
 from __future__ import annotations
 
-import difflib
-import os
-import shlex
-import signal
-import sys
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.abc import AsyncResource, ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.client.stdio import get_default_environment
 
-from pytest_mcpsym.errors import LinkError, LinkFailure
 from pytest_mcpsym.transport.left import processes_of
 from pytest_mcpsym.transport.lines import Lines
+from pytest_mcpsym.transport.process import POLL, StdioParameters, close_transport, end_tree, group_runs, start_process
 from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.frame import Frame
 
 if TYPE_CHECKING:
-    import asyncio
-
     from pytest_mcpsym.faults.active import Faults
 
-__all__ = ["BUFFERED_MESSAGES", "Patience", "StdioParameters", "open_stdio"]
+__all__ = ["BUFFERED_MESSAGES", "Patience", "open_stdio"]
 
 BUFFERED_MESSAGES: Final = 64
 """Messages that wait unread before the process has to wait."""
@@ -46,7 +37,6 @@ _STDERR_LINE: Final = 65_536
 """Bytes of standard error after which a line without end is cut."""
 _JOIN: Final = 0.25
 """Seconds that a message which is to be written together with the next one waits for it."""
-_POLL: Final = 0.01
 _IDLE_POLL: Final = 0.1
 
 
@@ -69,30 +59,6 @@ class Patience:
     status: float = 1.0
 
 
-class StdioParameters(Protocol):
-    """What to start; the SDK's `StdioServerParameters` is one."""
-
-    @property
-    def command(self) -> str:
-        """Name on PATH, or path, of what to run."""
-        ...
-
-    @property
-    def args(self) -> Sequence[str]:
-        """Its arguments."""
-        ...
-
-    @property
-    def env(self) -> Mapping[str, str] | None:
-        """Variables beside the SDK's default environment."""
-        ...
-
-    @property
-    def cwd(self) -> str | Path | None:
-        """Its working directory."""
-        ...
-
-
 @asynccontextmanager
 async def open_stdio(
     params: StdioParameters, tap: Tap, *, patience: Patience = Patience(), faults: Faults | None = None
@@ -109,7 +75,7 @@ async def open_stdio(
         LinkError: `not-found` or `not-started`, with the nearest command that exists.
     """
     # No await from here until the `try`: a cancellation delivered in between would leak the process.
-    link = _StdioLink(await _start(params, tap), tap, patience, faults)
+    link = _StdioLink(await start_process(params, tap), tap, patience, faults)
     body: Exception | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(link.run)
@@ -122,23 +88,6 @@ async def open_stdio(
                 await link.close()
     if body is not None:
         raise body
-
-
-async def _start(params: StdioParameters, tap: Tap) -> Process:
-    """Start the process, or log and raise why that is impossible."""
-    environment = get_default_environment() | dict(params.env or {})
-    process: Process | None = None
-    try:
-        # Shielded, so that a cancellation cannot leave a process behind that nobody owns; exec either works or fails at once.
-        with anyio.CancelScope(shield=True):
-            command = [params.command, *params.args]
-            process = await anyio.open_process(command, cwd=params.cwd, env=environment, start_new_session=True)
-    except (OSError, ValueError) as error:
-        reason, sentence = _explain(error, params, environment)
-        tap.note("failure", reason=sentence)
-        raise LinkError(tap.link, reason, sentence) from error
-    assert process is not None
-    return process
 
 
 @dataclass(slots=True, eq=False)
@@ -325,7 +274,7 @@ class _StdioLink:
         # Not `Process.wait()`: with older anyio on asyncio it also waits for the end of pipes, which a child may hold open.
         while (status := self._process.returncode) is None:
             if self._hasten.is_set():
-                await anyio.sleep(_POLL)
+                await anyio.sleep(POLL)
             else:
                 with anyio.move_on_after(_IDLE_POLL):
                     await self._hasten.wait()
@@ -356,7 +305,7 @@ class _StdioLink:
             await self._exited.wait()
         if self._exited.is_set() and self._leftovers:
             await self._note_left()
-        await _end_tree(self._process, self._leftovers, self._patience.kill)
+        await end_tree(self._process, self._leftovers, self._patience.kill)
         with anyio.move_on_after(self._patience.kill + self._patience.status):
             await self._exit_noted.wait()
             await self._ended.wait()
@@ -369,13 +318,13 @@ class _StdioLink:
         self._writes.close()
         for pipe in (self._process.stdout, self._process.stderr):
             await _close_pipe(pipe)
-        _close_transport(self._process)
+        close_transport(self._process)
 
     async def _note_left(self) -> None:
         """Log which processes the server left behind, once they had time to end by themselves."""
         with anyio.move_on_after(self._patience.quiet):
             while group_runs(self._process.pid):  # noqa: ASYNC110 - nothing tells when a group that is not ours to wait for has ended
-                await anyio.sleep(_POLL)
+                await anyio.sleep(POLL)
             return
         left = processes_of(self._process.pid)
         if left:
@@ -396,105 +345,3 @@ async def _close_pipe(pipe: AsyncResource | None) -> None:
     if pipe is not None:
         with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
             await pipe.aclose()
-
-
-def _close_transport(process: Process) -> None:
-    """Close asyncio's transport of a process; there is none on trio.
-
-    It stays open, and warns when it is collected, while a child that escaped holds a pipe; and so does its input while there is
-    something left to write that nobody will read. Nothing public leads to it: the way is that of `mcp.client.stdio`.
-    """
-    transport: object = getattr(getattr(process, "_process", None), "_transport", None)
-    if transport is None:
-        return
-    owner = cast("asyncio.SubprocessTransport", transport)
-    stdin = cast("asyncio.WriteTransport | None", owner.get_pipe_transport(0))
-    if stdin is not None and stdin.get_write_buffer_size():
-        stdin.abort()
-    with suppress(PermissionError):  # Python 3.12 and older kill again, which a process of another user refuses.
-        owner.close()
-
-
-def group_runs(group: int) -> bool:
-    """Tell whether a process of the group still runs; without proof that none does, one does."""
-    if sys.platform == "win32":
-        return False
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return not _has_only_zombies(group)
-
-
-def _has_only_zombies(group: int) -> bool:
-    """Tell whether all of a group have ended and wait for their parent, on Linux.
-
-    An orphan's parent is process 1, which collects late in some containers, and never in others.
-    """
-    states: set[bytes] = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, _parent, members_group, *_ = stat.read_bytes().rpartition(b")")[2].split()
-            if int(members_group) == group:
-                states.add(state)
-    return states == {b"Z"}
-
-
-async def _end_tree(process: Process, leftovers: bool, grace: float) -> None:
-    """End a process and what is left of its group: SIGTERM, then SIGKILL to whoever outlives the grace period."""
-    if sys.platform == "win32":
-        if process.returncode is None:
-            process.kill()
-        return
-    # The leader's number is the group's, also when the leader has ended and `getpgid` no longer knows it.
-    for number in (signal.SIGTERM, signal.SIGKILL) if leftovers else ():
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with anyio.move_on_after(grace):
-            while group_runs(process.pid):  # noqa: ASYNC110 - nothing tells when a group that is not ours to wait for has ended
-                await anyio.sleep(_POLL)
-            return
-
-
-def _explain(error: Exception, params: StdioParameters, environment: Mapping[str, str]) -> tuple[LinkFailure, str]:
-    """Return why a process could not be started, and the sentence that says what was tried and what to do."""
-    tried = f"cannot start `{shlex.join([params.command, *params.args])}`"
-    if params.cwd is not None and not Path(params.cwd).is_dir():
-        return "not-started", f"{tried}: the working directory {str(params.cwd)!r} is no directory. Create it or change `cwd`."
-    if isinstance(error, FileNotFoundError):
-        return _explain_missing(tried, params, environment)
-    if isinstance(error, PermissionError):
-        advice = f"Make {params.command!r} executable (chmod +x), or start it through its interpreter."
-        return "not-started", f"{tried}: it is not executable. {advice}"
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return "not-started", f"{tried}: {text}. Start it by hand to see what it needs; a script needs a #! line or an interpreter."
-
-
-def _explain_missing(tried: str, params: StdioParameters, environment: Mapping[str, str]) -> tuple[LinkFailure, str]:
-    """Say which command does not exist, and which one nearly of that name does."""
-    path = Path(params.cwd or ".", params.command)
-    if os.sep in params.command:
-        if path.exists():
-            return "not-started", f"{tried}: the interpreter that its first line names does not exist. Correct the #! line."
-        near = _nearest(path.name, _names([path.parent]))
-        nearest = f" Nearest in {str(path.parent)!r}: {near!r}." if near else ""
-        return "not-found", f"{tried}: {str(path)!r} does not exist.{nearest} Correct the path."
-    folders = [Path(folder) for folder in environment.get("PATH", os.defpath).split(os.pathsep)]
-    near = _nearest(params.command, _names(folders, executable=True))
-    nearest = f" Nearest command: {near!r}." if near else ""
-    advice = "Install it, correct its name, or give its full path"
-    return "not-found", f"{tried}: there is no command {params.command!r} on PATH.{nearest} {advice}."
-
-
-def _names(folders: Iterable[Path], *, executable: bool = False) -> Iterator[str]:
-    """Yield the names of the files in some folders."""
-    for folder in folders:
-        with suppress(OSError), os.scandir(folder) as entries:
-            yield from (entry.name for entry in entries if not executable or os.access(entry.path, os.X_OK))
-
-
-def _nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that is most like another one, if one is close."""
-    return next(iter(difflib.get_close_matches(name, sorted(set(names)), n=1, cutoff=0.75)), None)

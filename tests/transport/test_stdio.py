@@ -20,7 +20,8 @@ from mcp.client.stdio import StdioServerParameters
 
 from pytest_mcpsym.errors import LinkError
 from pytest_mcpsym.transport.memory import open_memory
-from pytest_mcpsym.transport.stdio import BUFFERED_MESSAGES, Patience, group_runs, open_stdio
+from pytest_mcpsym.transport.process import group_runs
+from pytest_mcpsym.transport.stdio import BUFFERED_MESSAGES, Patience, open_stdio
 from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.log import WireLog
 
