@@ -218,6 +218,7 @@ class HTTPChannel:
             return self._is_modern(message, extra)  # Too late: the answer has come, and the era knows no such message.
         if not exchange.modern:
             return False
+        exchange.given_up = True
         exchange.scope.cancel()
         with anyio.move_on_after(self._timeout):
             await exchange.done.wait()

@@ -40,6 +40,7 @@ class Exchange:
         modern: The message was sent in the modern era, where closing the stream is the cancellation.
         initialize: It is the handshake, whose answer names the session.
         answered: Its request has its answer, or the reason why none comes.
+        given_up: Nobody waits for its answer any more, so that its stream is closed: the modern cancellation.
         written: Set when the body was written, or never will be.
         accepted: Set when response headers came, or never will.
         done: Set when its task has ended.
@@ -54,6 +55,7 @@ class Exchange:
     modern: bool = False
     initialize: bool = False
     answered: bool = False
+    given_up: bool = False
     last_event_id: str | None = None
     retry: float | None = None
     failure: str | None = None
@@ -137,7 +139,7 @@ class Endpoint:
             self._tap.note("http", exchange=exchange.number, event="closed", by="peer", reason=sentence(error))
             raise
         except BaseException:
-            self._tap.note("http", exchange=exchange.number, event="closed", by="host")
+            self._tap.note("http", exchange=exchange.number, event="closed", by="host", **_why(exchange))
             raise
         headers = [list(pair) for pair in header_pairs(response.headers)]
         self._tap.note("http", exchange=exchange.number, event="response", status=response.status_code, headers=headers)
@@ -156,8 +158,14 @@ class Endpoint:
             reason = {"reason": sentence(failure)} if isinstance(failure, httpx2.HTTPError) else {}
             # A response is closed by itself where it was read to its end, and also where reading was cancelled.
             by = "peer" if reason or (failure is None and response.is_closed) else "host"
-            self._tap.note("http", exchange=exchange.number, event="closed", by=by, **reason)
+            why = _why(exchange) if by == "host" else reason
+            self._tap.note("http", exchange=exchange.number, event="closed", by=by, **why)
             await response.aclose()
+
+
+def _why(exchange: Exchange) -> dict[str, bool]:
+    """Return what the note on a stream that the host closed says beside that: only of a call that was given up it says more."""
+    return {"given_up": True} if exchange.given_up else {}
 
 
 def header_pairs(headers: httpx2.Headers) -> tuple[tuple[str, str], ...]:

@@ -260,13 +260,15 @@ class _Reader:
             self._stream_closed(note)
 
     def _stream_closed(self, note: Note) -> None:
-        """Cancel as the modern era does, unless the whole link is being closed, which cancels nothing on a pipe either.
+        """Cancel as the modern era does. In the handshake era a closed stream may be resumed and cancels nothing.
 
-        In the handshake era a closed stream may be resumed and cancels nothing.
+        A link that is being closed closes its streams, which cancels nothing, as on a pipe; the call that was given up just before
+        is one that was given up.
         """
         number = note.data.get("exchange")
         draft = self._posted.get((note.link, number)) if isinstance(number, int) else None
-        if draft is not None and draft.phase == "open" and note.link not in self._handshake | self._closing:
+        given_up = note.data.get("given_up") is True or note.link not in self._closing
+        if draft is not None and draft.phase == "open" and note.link not in self._handshake and given_up:
             draft.phase, draft.end = "cancelled", note.seq
 
     def _request(self, frame: Frame, message: Message, ident: str, method: str) -> None:

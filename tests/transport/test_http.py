@@ -385,6 +385,22 @@ async def test_a_modern_cancellation_closes_the_stream_and_never_crosses_the_wir
     assert [f.message.method for f in log.on("peer") if f.direction == "to-server"] == ["tools/call"]
 
 
+async def test_a_stream_that_is_closed_says_whether_its_call_was_given_up_or_the_channel_was_closed(
+    place: Place, log: WireLog
+) -> None:
+    parking = Parking()
+    async with opened(parking.app, log, place) as channel:
+        for ident in (1, 2):
+            await channel.send(call(ident, "park", modern=True), modern_headers("tools/call", "park"))
+        await happens(parking.parked)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(channel.send, CANCEL)
+            await anyio.lowlevel.checkpoint()
+            await channel.aclose(1)
+    closed = {note.data["exchange"]: note.data for note in log.notes if note.data.get("event") == "closed"}
+    assert [closed[number].get("given_up", False) for number in (1, 2)] == [True, False]
+
+
 async def test_a_modern_cancellation_that_comes_too_late_is_not_posted(log: WireLog) -> None:
     async with opened(lambda: demo_server().streamable_http_app(), log) as channel:
         await channel.send(call(1, "echo", modern=True, text="hi"), modern_headers("tools/call", "echo"))

@@ -226,6 +226,16 @@ def test_closing_a_modern_link_cancels_nothing() -> None:
     assert [exchange.state for exchange in correlate(telling.log).exchanges] == ["open"]
 
 
+def test_a_call_that_was_given_up_is_cancelled_also_where_its_link_began_to_close_meanwhile() -> None:
+    telling = Telling()
+    telling.open("weather", "modern")
+    telling.call("weather", 1, stream=1)
+    telling.log.note("weather", "closing")
+    note = telling.log.note("weather", "http", exchange=1, event="closed", by="host", given_up=True)
+    exchange = only(correlate(telling.log))
+    assert (exchange.state, exchange.end) == ("cancelled", note.seq)
+
+
 @pytest.mark.parametrize(("era", "by"), [("handshake", "host"), ("modern", "peer")])
 def test_a_stream_that_may_be_resumed_or_that_the_peer_closed_cancels_nothing(era: str, by: str) -> None:
     telling = Telling()
