@@ -1,23 +1,27 @@
-"""Say in one sentence why a link failed, from what the wire log shows: exit status, last lines of stderr, text that is no JSON.
+"""Say in one sentence why a link failed, from what the wire log shows: exit status, ends of stderr, text that is no JSON.
 
 Every text is redacted: it is made for terminals and reports. Pinned by `tests/switchboard/test_failure.py`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 from mcp import MCPError
 from pydantic import ValidationError
 
 from pytest_mcpsym.errors import LinkError, LinkFailure, McpsymError
+from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.redact import Redactor, Rules, redact
 
 __all__ = ["Obituary", "first_fault", "root_cause"]
 
-_SHOWN_LINES = 5
+_FIRST_LINES = 3
+_LAST_LINES = 5
 _SHOWN_BYTES = 200
+_HTTP_ADDRESS = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):\d+")
 
 
 def root_cause(error: BaseException) -> BaseException:
@@ -72,7 +76,7 @@ class Obituary:
     def silent(self, seconds: float) -> LinkError:
         """Return the `LinkError` for a peer that did not answer the first request in time."""
         what = f"{self._label} did not answer the first request within {seconds:g} s"
-        return self._error("no-answer", f"{what}; is it an MCP server, and does it wait for something?{self._evidence()}")
+        return self._error("no-answer", f"{what}; {self._guess()}{self._evidence()}")
 
     def one_era(self, spoken: str) -> LinkError:
         """Return the `LinkError` for a peer that does not speak the modern era."""
@@ -95,11 +99,23 @@ class Obituary:
     def _error(self, reason: LinkFailure, message: str) -> LinkError:
         return LinkError(self._link, reason, Redactor(self._rules).text(message))
 
+    def _guess(self) -> str:
+        """Why a server may be silent: it was started without the option that makes it a stdio server, or it waits."""
+        told = "\n".join([*self._told(self._log), *(frame.data.decode("utf-8", "replace") for frame in self._odd(self._log))])
+        if address := _HTTP_ADDRESS.search(told):
+            return f"it seems to listen on {address[0]}: make it speak on stdio, or start it yourself and give its URL"
+        return "is it an MCP server, and does it wait for something? (ini mcp_open_timeout gives it more time)"
+
+    def _told(self, log: WireLog) -> list[str]:
+        return [str(note.data.get("text")) for note in log.notes if note.link == self._link and note.channel == "stderr"]
+
+    def _odd(self, log: WireLog) -> list[Frame]:
+        return [frame for frame in log.on(self._link) if frame.direction == "to-client" and frame.message.kind == "not-json"]
+
     def _evidence(self) -> str:
-        """What the peer wrote that helps: text on stdout that is no message, and its last words on stderr."""
+        """What the peer wrote that helps: text on stdout that is no message, its first and last words on stderr."""
         log = redact(self._log, self._rules)
-        told = [str(note.data.get("text")) for note in log.notes if note.link == self._link and note.channel == "stderr"]
-        odd = [frame for frame in log.on(self._link) if frame.direction == "to-client" and frame.message.kind == "not-json"]
+        told, odd = self._told(log), self._odd(log)
         text = ""
         if odd:
             excerpt = odd[0].data[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
@@ -108,8 +124,16 @@ class Obituary:
                 "\n  a stdio server may write nothing but messages to stdout; write other text to stderr"
             )
         if told:
-            text += "\n  its last words on stderr:" + "".join(f"\n    {line}" for line in told[-_SHOWN_LINES:])
+            text += "\n  its words on stderr:" + "".join(f"\n    {line}" for line in _ends(told))
         return text
+
+
+def _ends(lines: list[str]) -> list[str]:
+    """The first and the last lines: a traceback ends with its reason, a panic or a complaint with its usage begins with it."""
+    left_out = len(lines) - _FIRST_LINES - _LAST_LINES
+    if left_out <= 1:
+        return lines
+    return [*lines[:_FIRST_LINES], f"… {left_out} lines more", *lines[-_LAST_LINES:]]
 
 
 def _advice(message: str) -> str:

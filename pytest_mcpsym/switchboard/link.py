@@ -105,6 +105,7 @@ class Link:
             with anyio.CancelScope(deadline=anyio.current_time() + limit) as opening:
                 async with anyio.create_task_group() as self._side.tasks, self._make_client() as client:
                     opening.deadline = math.inf
+                    self._limit_answers(client)
                     self._check_era(client)
                     self._client = client
                     opened = True
@@ -233,13 +234,18 @@ class Link:
             LinkTransport(self._side.open_channel, self._side.read, self._side.write),
             mode="legacy" if self.era == "handshake" else "auto",
             cache=None,
-            read_timeout_seconds=self._settings.call_timeout,
             sampling_callback=self._sample,
             sampling_capabilities=SamplingCapability(tools=SamplingToolsCapability()),
             elicitation_callback=self._elicit,
             list_roots_callback=self._list_roots,
             extensions=[advertise(IDENTIFIER, LISTENING_CAPABILITY if self.era == "handshake" else FULL_CAPABILITY)],
         )
+
+    def _limit_answers(self, client: Client) -> None:
+        """Bound the typed calls, now that the link is open: opening has a limit of its own, and the SDK takes one for both."""
+        limit = self._settings.call_timeout
+        client.read_timeout_seconds = limit
+        client.session._session_read_timeout_seconds = limit  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - see above
 
     async def drive(self, answer: Answer, trail: Trail, left: Callable[[], float], on_progress: OnProgress | None) -> Answer:
         """Take an answer that may be a leg to the final one; see `legs.drive`."""

@@ -109,6 +109,6 @@ async def test_a_missing_extra_is_one_line_for_the_client_too(switchboard: Switc
         async with switchboard(peer=StdioServerParameters(command=python, args=arguments)):
             pass
     assert str(refusal.value).splitlines()[1:] == [
-        "  its last words on stderr:",
+        "  its words on stderr:",
         "    mcpsym serve: the fake 'everything' needs Faker: pip install 'pytest-mcpsym[fakes]'",
     ]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from mcp import MCPError
 from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -51,13 +52,38 @@ async def test_a_server_that_exits_at_once_is_quoted(tmp_path: Path) -> None:
     error = await refusal(switchboard(weather=command))
     assert error.reason == "exited"
     assert re.search(r"ended with exit status 3 before it answered the first request", str(error))
-    assert "its last words on stderr:\n    cannot find its configuration" in str(error)
+    assert "its words on stderr:\n    cannot find its configuration" in str(error)
 
 
-async def test_the_last_words_of_a_server_are_redacted(tmp_path: Path) -> None:
+async def test_of_many_words_the_first_and_the_last_are_quoted(tmp_path: Path) -> None:
+    source = "print('panic: no config', *range(2, 30), 'goodbye', sep='\\n', file=sys.stderr); sys.exit(2)"
+    error = await refusal(switchboard(weather=process(tmp_path, source)))
+    quoted = str(error).partition("its words on stderr:")[2].split()
+    assert quoted == ["panic:", "no", "config", "2", "3", "…", "22", "lines", "more", "26", "27", "28", "29", "goodbye"]
+
+
+async def test_a_server_that_starts_slowly_has_the_time_to_open_and_not_that_of_a_call(tmp_path: Path) -> None:
+    opener = switchboard(weather=process(tmp_path, "time.sleep(0.5); shake(); hear(); hear()"))
+    opener._settings = replace(opener._settings, open_timeout=10, call_timeout=0.2)  # pyright: ignore[reportPrivateUsage] - the fixture sets it
+    async with opener as board:
+        with pytest.raises(MCPError, match="timed out"):
+            await board.client("weather").list_tools()
+
+
+async def test_a_silent_server_that_listens_on_http_is_told_apart(tmp_path: Path) -> None:
+    words = "print('INFO: Uvicorn running on http://0.0.0.0:8000 (Press CTRL+C to quit)', file=sys.stderr, flush=True)"
+    with anyio.fail_after(15), pytest.raises(LinkError) as caught:
+        async with hasty(switchboard(weather=process(tmp_path, f"{words}\nwhile True: hear()")), 1):
+            pass
+    assert "it seems to listen on 0.0.0.0:8000: make it speak on stdio, or start it yourself and give its URL" in str(
+        caught.value
+    )
+
+
+async def test_the_words_of_a_server_are_redacted(tmp_path: Path) -> None:
     source = "print('refused: ' + os.environ['PASS'] + ' Authorization: Bearer abcdefgh12345678', file=sys.stderr); sys.exit(3)"
     error = await refusal(switchboard(weather=link(process(tmp_path, source), env={"PASS": "a-given-secret"})))
-    assert "last words" in str(error)
+    assert "its words on stderr" in str(error)
     assert "a-given-secret" not in str(error)
     assert "abcdefgh12345678" not in str(error)
 
