@@ -192,12 +192,12 @@ def wire_snapshot(request: pytest.FixtureRequest) -> SnapshotAssertion:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class) -> Generator[None, object, object]:
-    made = yield
-    for item in cast("list[object]", made) if isinstance(made, list) else [made]:
-        if isinstance(item, pytest.Function):
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    for item in report.result or ():
+        if isinstance(item, pytest.Item):
             collector.config.stash[NAMES].setdefault(item.path, set()).add(name_of(item))
-    return cast("object", made)
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)

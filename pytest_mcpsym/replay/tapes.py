@@ -28,7 +28,7 @@ from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.miss import Miss, MissReport
 from pytest_mcpsym.wire.playback import Playback
 from pytest_mcpsym.wire.reading import read
-from pytest_mcpsym.wire.recording import Head, LinkHead, Recording, RecordingError, Transport, line_of, of_link, write
+from pytest_mcpsym.wire.recording import AGAIN, Head, LinkHead, Recording, RecordingError, Transport, line_of, of_link, write
 from pytest_mcpsym.wire.redact import Redactor, Rules, redact
 from pytest_mcpsym.wire.render import render
 from pytest_mcpsym.wire.script import scripts
@@ -198,9 +198,10 @@ class Tapes:
             self.tapes.append(tape)
             return recorded.target, tape
         if not existed:
-            raise UsageError(
-                f"link {link!r}: there is no recording {shown}; record it with: {self._again.replace('rerecord', 'record')}"
-            )
+            aside = file.with_name(f"{file.name}.new").exists()
+            keep = f"move {shown}.new there if what it holds is right, or " if aside else ""
+            record = self._again.replace("rerecord", "record")
+            raise UsageError(f"link {link!r}: there is no recording {shown}; {keep}record it with: {record}")
         spec, tape = self._play(link, recorded, era, rules, file)
         if self.mode == "verify":
             tape.use, tape.verification, tape.ignored = "verified", Verification(redact=Redactor(rules).data), self._ignored
@@ -251,7 +252,7 @@ class Tapes:
         except OSError as error:
             raise UsageError(f"link {link!r}: {shown} cannot be read: {error.strerror or error}") from None
         except RecordingError as error:
-            raise UsageError(f"link {link!r}: {error}") from None
+            raise UsageError(f"link {link!r}: {str(error).replace(AGAIN, self._remedy)}") from None
         head = recording.head
         if len(head.links) != 1:
             names = ", ".join(each.name for each in head.links) or "none"
@@ -264,7 +265,9 @@ class Tapes:
                 f"link {link!r}: {shown}:1 was recorded in the {was} era, and this link is opened in the {era} era; "
                 f"use era={was!r}, or {self._remedy}"
             )
-        if head.test not in ("", self._test):  # `mcpsym record` names no test, and any test may play what it recorded
+        # `mcpsym record` names no test, and any test may play what it recorded. The root directory, and with it the folders of an id,
+        # depends on where pytest was started.
+        if head.test and _from_module(head.test) != _from_module(self._test):
             raise UsageError(
                 f"link {link!r}: {shown}:1 was recorded by {head.test}, and this is {self._test}; set `test` in line 1 if the two "
                 f"are to share what was recorded, or {self._remedy}"
@@ -330,3 +333,9 @@ class Tapes:
     def opened(self) -> Iterable[Tape]:
         """Return the tapes whose link was opened."""
         return [tape for tape in self.tapes if tape.board is not None]
+
+
+def _from_module(test: str) -> str:
+    """Return a test's id without the folders of its module."""
+    module, _, name = test.partition("::")
+    return f"{module.rpartition('/')[2]}::{name}"

@@ -13,7 +13,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Literal, Protocol, cast, runtime_checkable
@@ -56,9 +56,9 @@ class Runnable(Protocol):
     def create_initialization_options(self) -> object: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LinkSpec:
-    """How one link is opened. Made by `link` or `describe`.
+    """How one link is opened. Made by `link` or `describe`. Tracebacks show its `repr`, which has no credentials.
 
     Attributes:
         transport: What carries the bytes.
@@ -83,6 +83,18 @@ class LinkSpec:
     grants: tuple[str, ...] | None = None
     approve: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return what differs from a plain link to the target; of headers their names."""
+        plain = LinkSpec(self.transport, self.target)
+        told = {
+            each.name: cast("object", getattr(self, each.name))
+            for each in fields(self)
+            if each.name not in ("transport", "target")
+        }
+        told |= {"headers": list(self.headers)} if self.headers else {}
+        changed = [f", {name}={value!r}" for name, value in told.items() if value != getattr(plain, name)]
+        return f"LinkSpec({self.transport!r}, {self.label}{''.join(changed)})"
 
     @property
     def label(self) -> str:
@@ -253,7 +265,9 @@ def describe(target: object) -> LinkSpec:
         raise TargetError(f"{name} is a function or class, not a server: call it, as in switchboard(name={name}())")
     if isinstance(target, Client):
         raise TargetError("a Client is no server: give what it was made from; board.client(name) is the client of a link")
-    raise TargetError(f"no link can be made from {type(target).__name__} {target!r:.80}; give {_ACCEPTED}")
+    raise TargetError(
+        f"no link can be made from {type(target).__name__} {_without_secrets(repr(target)):.80}; give {_ACCEPTED}"
+    )
 
 
 def _from_text(text: str) -> LinkSpec:
@@ -264,12 +278,16 @@ def _from_text(text: str) -> LinkSpec:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise TargetError(f"the command {text!r} cannot be split into words: {error}") from None
+        raise TargetError(f"the command {_without_secrets(text)!r} cannot be split into words: {error}") from None
     if not words:
         raise TargetError(f"an empty string is no server; give {_ACCEPTED}")
     if "://" in words[0]:
-        raise TargetError(f"{text!r} is no http or https URL, and no command either")
+        raise TargetError(f"{_without_secrets(text)!r} is no http or https URL, and no command either")
     return LinkSpec("stdio", StdioServerParameters(command=words[0], args=words[1:]))
+
+
+def _without_secrets(text: str) -> str:
+    return Redactor().text(text)
 
 
 def _imported(text: str) -> LinkSpec:
@@ -289,7 +307,9 @@ def _imported(text: str) -> LinkSpec:
     if inspect.isfunction(found) and not _is_asgi(found):
         found = _made(found, text)
     if isinstance(found, str):
-        raise TargetError(f"{text!r} is the text {found!r:.80}, not a server; give the text itself if it is a URL or a command")
+        raise TargetError(
+            f"{text!r} is the text {_without_secrets(found)!r:.80}, not a server; give the text itself if it is a URL or a command"
+        )
     try:
         return describe(found)
     except TargetError as error:

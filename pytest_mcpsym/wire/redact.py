@@ -429,7 +429,8 @@ def spellings(value: str) -> set[str]:
     raw = value.encode("utf-8", "surrogatepass")
     forms = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], value.replace("/", "\\/")}
     forms |= {raw.hex(), raw.hex().upper()}
-    for quoted in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
+    every = "".join(f"%{byte:02X}" for byte in raw)
+    for quoted in (quote(raw, safe=""), quote(raw), quote_plus(raw), every):
         forms |= {quoted, re.sub("%[0-9A-F]{2}", lambda m: m[0].lower(), quoted)}
     for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
         padded = encode(raw).decode()

@@ -93,3 +93,22 @@ def test_a_link_that_is_opened_and_never_called_replays_its_handshake(example: M
     first = example(test).run_here(pytester, *QUIET, "--mcp-record")
     assert set(first.changed) == {FILE}
     assert first.example.run_here(pytester, *QUIET).outcomes == {"passed": 1}
+
+
+def test_a_recording_is_its_tests_from_whatever_root_directory_that_is_run(
+    example: MakeExample, pytester: pytest.Pytester
+) -> None:
+    run = example(TEST.format(message="hello")).run_here(pytester, "--mcp-record", *QUIET)
+    (file,) = run.changed
+    moved = run.example.with_files({file: str(run.changed[file]).replace('"test_it.py::', '"part/tests/test_it.py::', 1)})
+    assert moved.run_here(pytester, *QUIET).outcomes == {"passed": 1}
+
+
+def test_what_a_failed_test_left_aside_is_named_where_there_is_no_recording(
+    example: MakeExample, pytester: pytest.Pytester
+) -> None:
+    run = example(TEST.format(message="hello") + "    assert 0").run_here(pytester, "--mcp-record", *QUIET)
+    run.example.run_here(pytester, *QUIET).says(
+        "there is no recording recordings/test_it/test_it.echo.jsonl; move recordings/test_it/test_it.echo.jsonl.new there if what it "
+        "holds is right, or record it with: pytest --mcp-record -k test_it"
+    )

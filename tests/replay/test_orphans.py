@@ -90,3 +90,29 @@ def test_workers_change_nothing(recorded_twice: Example, workers: str) -> None:
     run = without_two(recorded_twice).run("-p", "no:cacheprovider", workers, plugins="xdist.plugin")
     assert run.status == pytest.ExitCode.TESTS_FAILED
     run.says(f"obsolete: {TWO}")
+
+
+UNITTEST = """
+import unittest
+import pytest
+from servers import echo
+
+class TestIt(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _given(self, switchboard, recorded):
+        self.board = switchboard(echo=recorded(echo()))
+
+    def test_one(self):
+        with self.board as board:
+            board.call("echo__say", message="one")
+"""
+
+
+def test_the_tests_of_a_unittest_class_own_their_recordings(
+    example: MakeExample, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    run = example(UNITTEST).run_here(pytester, "--mcp-record", "-p", "no:cacheprovider")
+    assert set(run.changed) == {"recordings/test_it/TestIt.test_one.echo.jsonl"}
+    again = here(run.example, pytester)
+    assert (again.status, again.outcomes, again.changed) == (0, {"passed": 1}, {})

@@ -172,10 +172,24 @@ def test_environment_and_folder_of_a_command_are_added_to_what_it_has() -> None:
         link("https://someone:pa55word-x@example.test/mcp?api_key=k3y-k3y-k3y"),
         link("run --token t0ken-t0ken-t0ken"),
         link(f"run {shlex.quote('v4lue-v4lue')}", env={"ANYTHING": "v4lue-v4lue"}),
+        link("https://example.test/mcp", headers={"Authorization": "Bearer t0ken-t0ken-t0ken"}),
     ],
 )
-def test_a_label_shows_no_credentials(spec: LinkSpec) -> None:
-    assert not any(secret in spec.label for secret in ("pa55word", "k3y-k3y", "t0ken-", "v4lue-"))
+def test_a_label_and_a_traceback_show_no_credentials(spec: LinkSpec) -> None:
+    shown = spec.label + repr(spec)
+    assert not any(secret in shown for secret in ("pa55word", "k3y-k3y", "t0ken-", "v4lue-"))
+
+
+def test_a_traceback_shows_what_differs_from_a_plain_link() -> None:
+    spec = link("https://example.test/mcp", headers={"Authorization": "Bearer x"}, era="modern")
+    assert repr(spec) == "LinkSpec('http', https://example.test/mcp, era='modern', headers=['Authorization'])"
+
+
+@pytest.mark.parametrize("text", ["ws://someone:pa55word-x@example.test/mcp", "run --token t0ken-t0ken 'and"])
+def test_what_is_no_target_is_shown_without_its_credentials(text: str) -> None:
+    with pytest.raises(TargetError) as error:
+        link(text)
+    assert not any(secret in str(error.value) for secret in ("pa55word", "t0ken-"))
 
 
 def test_what_counts_as_a_credential_of_a_link() -> None:

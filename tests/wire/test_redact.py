@@ -153,6 +153,7 @@ FORMS = {
     .replace("%C3%A4", "%c3%a4")
     .replace("%22", "%22")
     .replace("%3F", "%3f"),
+    "every byte percent": "".join(f"%{byte:02X}" for byte in SECRET.encode()),
     "base64": base64.b64encode(SECRET.encode()).decode(),
     "url base64": base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
     "json": json.dumps(SECRET)[1:-1],
