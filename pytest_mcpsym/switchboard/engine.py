@@ -102,11 +102,14 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         router = Router(self.links, self._host, self._log, self._settings)
+        first: dict[object, str] = {}
         for name, spec in self._specs.items():
             if name in self._upstreams:
                 continue
             tap = Tap(self._log, name)
-            link = Link(name, spec, tap, self._host, router.serve, settings=self._settings, rules=self._rules)
+            # Links to one server have the same ids, unless a call of an HTTP API has to say by one of them what it is for.
+            ids = name if self._upstreams else first.setdefault(spec.server, name)
+            link = Link(name, spec, tap, self._host, router.serve, settings=self._settings, rules=self._rules, ids=ids)
             transport = "http" if spec.transport == "sockets" else spec.transport
             tap.note("open", transport=transport, era=link.era, target=spec.label)
             if spec.secrets:

@@ -60,10 +60,10 @@ _OBITUARY_GRACE: Final = 3.0
 
 
 class Link:
-    """One link of an open board. Made and run by the switchboard."""
+    """One link of an open board. Made and run by the switchboard; `ids` is what the ids of its requests begin with."""
 
     def __init__(
-        self, name: str, spec: LinkSpec, tap: Tap, host: Host, serve: Serve, *, settings: Settings, rules: Rules
+        self, name: str, spec: LinkSpec, tap: Tap, host: Host, serve: Serve, *, settings: Settings, rules: Rules, ids: str
     ) -> None:
         self.name = name
         self.spec = spec
@@ -78,7 +78,7 @@ class Link:
         self._owner = loops.current()
         self._stop = anyio.Event()
         self._released = anyio.Event()
-        self._pending = Pending(name)
+        self._pending = Pending(ids)
         self._open = OpenCalls(name, tap.log)
         self.mirrored = Mirrored(applies=spec.over_http and self.era == "modern")
         self.faults = Faults(tap, spec.transport, (*spec.faults, *settings.faults.get(name, ())))

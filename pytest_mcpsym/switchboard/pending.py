@@ -1,6 +1,7 @@
 """Raw requests of the switchboard that wait for their answers on one link, told apart from those of the SDK's client by their ids.
 
-Ids are strings that are no numbers (`"weather-3"`): the SDK's are integers, and it takes a string of digits for one of its own. What
+Ids are strings that are no numbers (`"weather-3"`): the SDK's are integers, and it takes a string of digits for one of its own. Links
+to one server have the same ids, as independent clients of it may, so that a server that keeps their requests by id alone is seen. What
 comes for a request that nobody waits for any more goes the SDK's way, which drops an answer that it does not know. Pinned by
 `tests/switchboard/test_link.py`.
 """
@@ -28,17 +29,21 @@ Event = Frame | Undelivered | LinkError
 
 
 class Pending:
-    """The raw requests of one link. A request's progress token is its id."""
+    """The raw requests of one link. A request's progress token is its id.
 
-    def __init__(self, link: str) -> None:
-        self._link = link
+    Args:
+        prefix: What the ids begin with.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
         self._minted = 0
         self._waiting: dict[str, MemoryObjectSendStream[Event]] = {}
 
     def mint(self) -> str:
         """Return a new id, as JSON text."""
         self._minted += 1
-        return json.dumps(f"{self._link}-{self._minted}")
+        return json.dumps(f"{self._prefix}-{self._minted}")
 
     @contextmanager
     def waiting(self, ident: str) -> Generator[MemoryObjectReceiveStream[Event]]:

@@ -122,6 +122,13 @@ class LinkSpec:
         return Redactor(Rules(secrets=self.secrets)).text(text)
 
     @property
+    def server(self) -> object:
+        """What tells servers apart: a command with its arguments, a URL, or which object it is."""
+        if isinstance(self.target, StdioServerParameters):
+            return (self.target.command, *self.target.args)
+        return self.target if isinstance(self.target, str) else id(self.target)
+
+    @property
     def secrets(self) -> tuple[tuple[str, str], ...]:
         """The credentials this link was given, as (label, value) pairs: they are replaced wherever people look, and are its canaries.
 

@@ -97,6 +97,17 @@ async def test_both_users_call_at_once_and_each_gets_its_own(switchboard: Switch
     assert len({frame.message.id for frame in requests}) == len(requests)
 
 
+@pytest.mark.parametrize(("shared", "others"), [(True, '"one-1"'), (False, '"other-1"')])
+async def test_links_to_one_server_have_the_same_ids(switchboard: Switchboard, shared: bool, others: str) -> None:
+    """As independent clients may, so that a server that knows requests by their id alone is found out."""
+    server = demo()
+    async with switchboard(one=server, other=server if shared else demo()) as board:
+        await board.call("one__echo", text="a")
+        await board.call("other__echo", text="b")
+        calls = [frame for frame in board.log.frames if frame.message.method == "tools/call"]
+    assert [frame.message.id for frame in calls] == ['"one-1"', others]
+
+
 @every_wire
 async def test_progress_comes_in_order_and_before_the_result(switchboard: Switchboard, transport: Transport, era: Era) -> None:
     seen: list[float] = []
