@@ -44,6 +44,7 @@ class Played:
         http: Whether it was recorded over HTTP.
         modern: Whether it was recorded in the modern era, whose cancellation over HTTP is no frame.
         missed: Told of each message that the recording does not answer, with its frame.
+        replayed: Is told which recorded frame each frame of the server replays, by their `seq`.
     """
 
     label: str
@@ -52,6 +53,7 @@ class Played:
     http: bool
     modern: bool
     missed: Callable[[Miss, Frame], None]
+    replayed: dict[int, int]
 
 
 class PlayedChannel:
@@ -134,6 +136,8 @@ class PlayedChannel:
         """Give the client what the server says."""
         for reply in replies:
             frame = self._tap.received(reply.data, self._carried(reply))
+            if reply.recorded is not None:
+                self._played.replayed[frame.seq] = reply.recorded.seq
             if frame.message.kind in ("result", "error"):
                 self._unanswered.pop(str(frame.message.id), None)
             self._inbox_in.send_nowait(frame)

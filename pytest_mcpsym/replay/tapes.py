@@ -33,7 +33,6 @@ from pytest_mcpsym.wire.redact import Redactor, Rules, redact
 from pytest_mcpsym.wire.render import render
 from pytest_mcpsym.wire.script import scripts
 from pytest_mcpsym.wire.sensitive import is_secret_field
-from pytest_mcpsym.wire.told import Told, told
 from pytest_mcpsym.wire.verify import Drift, Verification
 
 __all__ = ["Mode", "Recorded", "Tape", "Tapes", "recorded"]
@@ -87,7 +86,8 @@ class Tape:
         head: First line of the recording.
         board: The board that opened the link; `None` until then.
         playback: What is played; `None` while recording.
-        told: Returns what the client told the server when it was recorded; nothing while recording.
+        recorded: The log of what is played; `None` while recording.
+        replayed: By the `seq` of a frame of the board's log, the `seq` of the recorded frame that it replays.
         verification: Compares the real server with what is played; `None` unless it is verified.
         ignored: What is no difference of the two.
         live: What crossed to the real server.
@@ -101,7 +101,8 @@ class Tape:
     existed: bool
     head: Head
     playback: Playback | None = None
-    told: Callable[[], tuple[Told, ...]] = tuple
+    recorded: WireLog | None = None
+    replayed: dict[int, int] = field(default_factory=dict[int, int])
     verification: Verification | None = None
     ignored: Sequence[Ignored] = ()
     live: WireLog | None = None
@@ -227,9 +228,7 @@ class Tapes:
         if found is None:
             raise UsageError(f"link {link!r}: {shown} holds nothing of this link; {self._remedy}")
         playback = Playback(found, redact=Redactor(rules).data)
-        tape = Tape(
-            link, file, shown, "played", existed=True, head=recording.head, playback=playback, told=lambda: told(recording.log)
-        )
+        tape = Tape(link, file, shown, "played", existed=True, head=recording.head, playback=playback, recorded=recording.log)
         opened = next((note.data for note in recording.log.notes if note.channel == "open"), cast("Mapping[str, object]", {}))
         played = Played(
             label=str(opened.get("target", shown)),
@@ -238,6 +237,7 @@ class Tapes:
             http=was.transport == "http",
             modern=era == "modern",
             missed=lambda miss, frame: tape.misses.append((miss, frame)),
+            replayed=tape.replayed,
         )
         return replace(recorded.target, transport=was.transport, target=played, headers={}), tape
 

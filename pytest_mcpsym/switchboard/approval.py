@@ -46,9 +46,14 @@ Approval = Turn[bool, ApprovalRequest]
 
 
 class Approvals:
-    """The answers that the test scripted: by pattern, as often as they are asked for, else in order, each once."""
+    """The answers that the test scripted: by pattern, as often as they are asked for, else in order, each once.
+
+    Attributes:
+        is_scripted: Whether the test scripted any, used up or not.
+    """
 
     def __init__(self) -> None:
+        self.is_scripted = False
         self._turns: deque[Approval] = deque()
         self._standing: dict[str, Approval] = {}
 
@@ -66,6 +71,7 @@ class Approvals:
                         f"{answer!r} approves nothing and refuses nothing; use True, False, a function that returns one of them, or a "
                         "dict from patterns to these"
                     )
+        self.is_scripted = True
         for turn in turns:
             if isinstance(turn, Mapping):
                 self._standing.update(cast("Mapping[str, Approval]", turn))

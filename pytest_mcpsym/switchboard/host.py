@@ -24,7 +24,7 @@ from mcp_types import (
 )
 
 from pytest_mcpsym.errors import UsageError
-from pytest_mcpsym.switchboard.approval import Approval, Approvals
+from pytest_mcpsym.switchboard.approval import Approval, ApprovalRequest, Approvals, Decision
 from pytest_mcpsym.switchboard.asker import Asker
 from pytest_mcpsym.switchboard.model import Model
 from pytest_mcpsym.switchboard.recalled import Recalled
@@ -130,18 +130,27 @@ class Host:
 
     async def sample(self, params: CreateMessageRequestParams, asker: Asker) -> Message | ErrorData:
         """Answer `sampling/createMessage`."""
-        known = None if self.model.is_scripted else self.recalled.message(params)
+        known = None if self.model.is_scripted else self.recalled.message(params, asker)
         return await self.model.answer(params, asker) if known is None else known
 
     async def elicit(self, params: ElicitRequestParams, asker: Asker) -> ElicitResult | ErrorData:
         """Answer `elicitation/create`."""
-        known = None if self.user.is_scripted else self.recalled.elicited(params)
+        known = None if self.user.is_scripted else self.recalled.elicited(params, asker)
         return await self.user.answer(params, asker) if known is None else known
 
     async def list_roots(self, asker: Asker) -> ListRootsResult | ErrorData:
         """Answer `roots/list`."""
-        known = None if self.roots else self.recalled.roots()
+        known = None if self.roots else self.recalled.roots(asker)
         return await self._roots(asker) if known is None else known
+
+    async def decide(self, request: ApprovalRequest, asker: Asker) -> Decision:
+        """Say whether the user approves what a server wants of another.
+
+        Raises:
+            UsageError: A function that the test gave returned something else than a bool.
+        """
+        known = None if self.user.approvals.is_scripted else self.recalled.approval(request)
+        return await self.user.approvals.decide(request, asker) if known is None else known
 
     async def answer(self, request: InputRequest, asker: Asker) -> Message | ElicitResult | ListRootsResult | ErrorData:
         """Answer what a server asks of the host."""

@@ -170,7 +170,8 @@ class Opener(Scripted):
             self._specs[name] = replace(bound, era=era)
             if tape is not None:
                 self._tapes.append(tape)
-                self._host.recalled.add(tape.told)
+                if tape.recorded is not None:
+                    self._host.recalled.add(name, tape.recorded, tape.replayed)
 
     def _made(self, board: Views) -> None:
         """Tell of a board that was made."""

@@ -169,7 +169,7 @@ class Router:
         request = ApprovalRequest(caller.name, asked.method, name, _object(arguments))
         decision: Decision = "undecided"  # Then the route's deadline is over, and refuses what follows.
         with anyio.move_on_after(origin.left + DEADLINE_GRACE):
-            decision = await self._host.user.approvals.decide(request, Asker(caller.name, asked.frame, self._log))
+            decision = await self._host.decide(request, Asker(caller.name, asked.frame, self._log))
         self._log.note(caller.name, "approval", method=asked.method, name=name, decision=decision)
         if decision in ("refused", "unscripted"):
             raise refused(request, decision)

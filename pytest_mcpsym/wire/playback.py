@@ -222,6 +222,10 @@ class Playback:
 
     def _nearest(self, sent: Asked) -> tuple[MissReason, Script | None]:
         requests = [script for script in self._scripts.scripts if script.kind == "request"]
+        # What goes on from a recorded answer is nearest to what was recorded to go on from it.
+        known = {name: state for name, state in sent.states.items() if state in self._states}
+        following = [script for script in requests if script.asked is not None and known.items() <= script.asked.states.items()]
+        requests = following or requests
         requests.sort(key=lambda script: script.number in self._runs)
         meanings = [script.asked for script in requests if script.asked is not None]
         index = closest(sent, meanings)

@@ -6,12 +6,14 @@
 | modern | a member of `inputRequests` in an answer `input_required` | the member of that name in `inputResponses` of a later request |
 | modern, symmetric | a call of a leg (`dev.mcpsym/calls`) | the member of that key in `responses` of the request that continues it |
 
-A later request is the one with the same `requestState`, or, where there is none, the next one with the same method. Pinned by
+A later request is the one with the same `requestState`, or, where there is none, the next one with the same method; of several answers
+that are the same in this, the first that has none yet. Pinned by
 `tests/wire/test_told.py`.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -47,7 +49,7 @@ class Told:
     answered: int = field(default=-1, compare=False)
 
 
-_Open = dict[tuple[str, str, object], tuple[int, Mapping[str, object]]]
+_Open = defaultdict[tuple[str, str, object], deque[tuple[int, Mapping[str, object]]]]
 """Questions without an answer yet, with the `seq` of their frame, by how the request that answers them is known."""
 
 
@@ -60,7 +62,7 @@ def told(log: WireLog, correlation: Correlation | None = None) -> tuple[Told, ..
     """
     correlation = correlate(log) if correlation is None else correlation
     found: list[Told] = []
-    open_: _Open = {}
+    open_: _Open = defaultdict(deque)
     for exchange in correlation.exchanges:
         if exchange.direction == "to-client" and exchange.response is not None:
             member = "result" if exchange.response.message.kind == "result" else "error"
@@ -82,9 +84,9 @@ def _questions(frame: Frame, method: str, open_: _Open) -> None:
     """Keep what an answer asks, by how the request that answers is known."""
     result = frame.message.result
     if result.get("resultType") == "input_required":
-        open_[frame.link, method, result.get("requestState")] = frame.seq, _members(result.get("inputRequests"))
+        open_[frame.link, method, _name(result.get("requestState"))].append((frame.seq, _members(result.get("inputRequests"))))
     elif result.get("resultType") == CALLS:
-        open_[frame.link, CONTINUE, result.get("continuation")] = frame.seq, _members(result.get("calls"))
+        open_[frame.link, CONTINUE, _name(result.get("continuation"))].append((frame.seq, _members(result.get("calls"))))
 
 
 def _answers(frame: Frame, open_: _Open) -> Iterator[Told]:
@@ -92,8 +94,8 @@ def _answers(frame: Frame, open_: _Open) -> Iterator[Told]:
     message, params = frame.message, frame.message.params
     continues = message.method == CONTINUE
     given = _members(params.get("responses" if continues else "inputResponses"))
-    key = (frame.link, str(message.method), params.get("continuation" if continues else "requestState"))
-    seq, asked = open_.pop(key, (-1, _members(None))) if given else (-1, _members(None))
+    waiting = open_[frame.link, str(message.method), _name(params.get("continuation" if continues else "requestState"))]
+    seq, asked = waiting.popleft() if given and waiting else (-1, _members(None))
     for name, question in asked.items():
         inner, answer = _members(question), _members(given.get(name))
         method = inner.get("method")
@@ -102,6 +104,11 @@ def _answers(frame: Frame, open_: _Open) -> Iterator[Told]:
         member = "error" if continues and "error" in answer else "result"
         body = _members(answer.get(member)) if continues else answer
         yield Told(method, _members(inner.get("params")), member, body, frame.link, seq, frame.seq)
+
+
+def _name(state: object) -> object:
+    """Return a state as what it can be looked up by; whoever sends something else than a text sends nothing that is known again."""
+    return state if isinstance(state, str) else None
 
 
 def _members(value: object) -> Mapping[str, object]:

@@ -148,3 +148,119 @@ def test_a_server_that_asks_something_else_is_told_when_verifying(
     assert again.outcomes == {"failed": 1}
     again.says(*place, "1 field differs", 'recorded "which color?"', 'live "which colour?"')
     assert again.text.count("   recorded ") == 1
+
+
+CALLER = """
+from mcp import MCPError
+from mcp.server.mcpserver import Context, MCPServer
+from pytest_mcpsym.symmetric import Extension, peer
+
+
+def caller():
+    sym = Extension()
+    server = MCPServer("caller", extensions=[sym], lifespan=sym.lifespan(), log_level="CRITICAL")
+
+    @server.tool(structured_output=False)
+    async def ask(context: Context, text: str) -> str:
+        try:
+            return (await peer(context).call_tool("echo__say", {"message": text})).content[0].text
+        except MCPError as error:
+            return error.error.data["reason"]
+
+    return server
+"""
+APPROVED = """
+from pytest_mcpsym import link
+from servers import echo
+import caller
+
+def test_it(switchboard, recorded):
+    with switchboard(caller=recorded(link(caller.caller(), approve=["echo__*"])), echo=echo()) as board:
+        {scripted}
+        said = [board.call("caller__ask", text=text).content[0].text for text in ("a", "b", "c")]
+    assert said == ["a", "not-approved", "c"]
+    assert [note.data["decision"] for note in board.log.notes if note.channel == "approval"] == ["approved", "refused", "approved"]
+"""
+
+
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+def test_what_the_user_approved_is_recalled_and_verified(example: MakeExample, pytester: pytest.Pytester, era: str) -> None:
+    args = (*QUIET, f"--mcp-era={era}")
+    first = example(APPROVED.format(scripted="board.user.approve(True, False, True)"), **{"caller.py": CALLER}).run_here(
+        pytester, *args, "--mcp-record"
+    )
+    assert first.outcomes == {"passed": 1}, first.text
+    silent = first.example.with_files({"test_it.py": APPROVED.format(scripted="")})
+    for mode in ("--mcp-replay", "--mcp-verify"):
+        run = silent.run_here(pytester, *args, mode)
+        assert run.outcomes == {"passed": 1}, run.text
+    other = first.example.with_files({"test_it.py": APPROVED.format(scripted="board.user.approve(True, True, True)")})
+    run = other.run_here(pytester, *args)
+    assert run.outcomes == {"failed": 1}
+    run.says("mcp replay miss in test_it", "the user did not approve")
+
+
+TWO = """
+import anyio, pytest
+import asks
+
+SAID = {{"left": "four", "right": "five"}}
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_it(switchboard, recorded):
+    async with switchboard(left=recorded(asks.curious()), right=recorded(asks.curious())) as board:
+        if {scripted}:
+            board.model.script(*[lambda params, origin: SAID[origin.link]] * 2)
+        for name in {order}:
+            assert (await board.call(name + "__ask", question="2+2?")).content[0].text == SAID[name]
+"""
+
+
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+def test_two_links_that_ask_the_same_are_each_told_their_own(example: MakeExample, pytester: pytest.Pytester, era: str) -> None:
+    files = {"asks.py": SERVER if era == "handshake" else MODERN, "pytest.ini": ini(_DEPRECATED)}
+    args = (*QUIET, f"--mcp-era={era}")
+    first = example(TWO.format(scripted=True, order=["left", "right"]), **files).run_here(pytester, *args, "--mcp-record")
+    assert first.outcomes == {"passed": 1}, first.text
+    other = first.example.with_files({"test_it.py": TWO.format(scripted=False, order=["right", "left"])})
+    run = other.run_here(pytester, *args)
+    assert run.outcomes == {"passed": 1}, run.text
+
+
+AT_ONCE = """
+import anyio, pytest
+from collections import deque
+import asks
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_it(switchboard, recorded):
+    first_is_told_last = anyio.Event()
+    answers = deque(["four", "five"])
+
+    async def model(params):
+        mine = answers.popleft()
+        if mine == "four":
+            await first_is_told_last.wait()
+        else:
+            first_is_told_last.set()
+        return mine
+
+    async with switchboard(peer=recorded(asks.curious())) as board:
+        if {scripted}:
+            board.model.script(model, model)
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(lambda: board.call("peer__ask", question="2+2?"))
+"""
+
+
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+def test_what_is_asked_twice_at_once_is_told_each_its_own(example: MakeExample, pytester: pytest.Pytester, era: str) -> None:
+    files = {"asks.py": SERVER if era == "handshake" else MODERN, "pytest.ini": ini(_DEPRECATED)}
+    args = (*QUIET, f"--mcp-era={era}")
+    first = example(AT_ONCE.format(scripted=True), **files).run_here(pytester, *args, "--mcp-record")
+    assert first.outcomes == {"passed": 1}, first.text
+    run = first.example.with_files({"test_it.py": AT_ONCE.format(scripted=False)}).run_here(pytester, *args)
+    assert run.outcomes == {"passed": 1}, run.text

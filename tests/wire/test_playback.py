@@ -274,6 +274,12 @@ def test_a_continuation_of_another_exchange_is_a_miss() -> None:
     )
 
 
+def test_what_goes_on_from_an_answer_is_nearest_to_what_went_on_from_it() -> None:
+    playback = _playback(_states("c-1", "c-2").log)
+    again = raw(id=50, method="dev.mcpsym/continue", params={"continuation": "c-2", "responses": {"x": 1}})
+    assert _miss(playback.receive(again)).line == 3
+
+
 def _with_secrets(*secrets: str) -> Telling:
     telling = Telling()
     for number, secret in enumerate(secrets):

@@ -84,3 +84,21 @@ def test_members_of_odd_shapes_are_left_out() -> None:
         ("client", call(2, inputResponses={"x": SAID, "z": "no object"})),
     )
     assert found == []
+
+
+def test_answers_with_the_same_state_are_told_in_their_order() -> None:
+    other = {**SAID, "model": "other"}
+    found = answers(
+        ("client", call(1)),
+        ("client", call(2)),
+        ("server", asking(1, None)),
+        ("server", asking(2, None)),
+        ("client", call(3, inputResponses={"x": other})),
+        ("client", call(4, inputResponses={"x": SAID})),
+    )
+    assert [(one.asked, one.body) for one in found] == [(2, other), (3, SAID)]
+
+
+def test_a_state_that_is_no_text_is_nobodys() -> None:
+    odd = raw(id=1, result={"resultType": "input_required", "inputRequests": {"x": PROMPT}, "requestState": {"a": 1}})
+    assert answers(("client", call(1)), ("server", odd), ("client", call(2, requestState={"a": 1}, inputResponses={}))) == []
