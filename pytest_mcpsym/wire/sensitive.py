@@ -213,13 +213,19 @@ def _assignments(text: str, is_secret: Callable[[str], bool]) -> Iterator[Spot]:
         start, end = match.span("value")
         start += scheme_end(match["value"])
         value = text[start:end]
-        if value.lower() in {"bearer", "basic"}:
+        if value.lower() in {"bearer", "basic"} or _SCHEME.fullmatch(value):
             continue
         assigned = not gap.isspace() and ("=" in gap or match["quote"] is not None or _is_strong(value))
         if assigned or (gap.isspace() and name.startswith("--")):
-            in_url = text[match.start() - 1 : match.start()] in ("?", "&", "#")
+            in_url = match["quote"] is None and gap == "=" and _begins_parameter(text, match.start(), name)
             value = unquote_plus(value) if in_url else value
             yield Spot(start, end, name.strip("-"), value, (value,) if in_url or _is_strong(value) else ())
+
+
+def _begins_parameter(text: str, start: int, name: str) -> bool:
+    """Say whether `name=` is in a query, as in `?name=` and `&name=`, and not in a program, as in `a&&name=` and `a?b.name=`."""
+    before = text[max(start - 2, 0) : start]
+    return before[-1:] in ("?", "&", "#") and before not in ("&&", "??") and "." not in name
 
 
 def _is_strong(value: str) -> bool:

@@ -95,6 +95,28 @@ def test_what_is_no_secret_stays(data: bytes) -> None:
     assert _one(data) == data
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        'n=s==="use"?i.credentials="include":s==="none"?i.credentials="omit":0;x.includes(y)||omitted',
+        "k&&password=include,x.includes(y)",
+        "k?this.token=include:0,x.includes(y)",
+    ],
+)
+def test_words_that_a_program_assigns_are_not_looked_for_elsewhere(program: str) -> None:
+    redacted = Redactor().text(program)
+    assert "x.includes(y)" in redacted
+    assert redacted.count("<") == program.count("credentials=") + program.count("password=") + program.count("token=")
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "Basic", "token"])
+def test_a_header_that_is_quoted_in_text_keeps_its_scheme(scheme: str) -> None:
+    assert (
+        Redactor().text(f'for example {{"Authorization": "{scheme} dXNlcjpzZXNhbWUtMTc="}}')
+        == f'for example {{"Authorization": "{scheme} <authorization:1>"}}'
+    )
+
+
 def test_more_field_names_can_be_named() -> None:
     assert _one(b'{"pin-Code": 1234}', Rules(fields=frozenset({"PIN_code"}))) == b'{"pin-Code": "<pin-code:1>"}'
 
