@@ -21,7 +21,7 @@ import anyio.abc
 
 from pytest_mcpsym.replay.played import Played, PlayedChannel
 from pytest_mcpsym.switchboard.failure import Obituary
-from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
+from pytest_mcpsym.transport.tap import UNASKED, Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import parse
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.playback import Outcome, Reply
@@ -119,6 +119,8 @@ class _VerifiedChannel(PlayedChannel):
                 self._give_up(str(self._obituary.lost()))
                 return
             if isinstance(item, Undelivered):
+                if item.id == UNASKED:
+                    continue
                 self._verification.live(b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (item.id.encode(), _error(item)))
             else:
                 self._tell(self._verification.live(item.data))

@@ -39,7 +39,7 @@ from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.trail import OpenCall, OpenCalls, Trail, Unclear
 from pytest_mcpsym.symmetric.names import CALLS, CAUSE_KEY, HOSTS_OWN, MIRRORED, UPDATED
 from pytest_mcpsym.transport.pipe import Pipe
-from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
+from pytest_mcpsym.transport.tap import UNASKED, Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.route import HOST, ROUTED
 from pytest_mcpsym.wire.splice import find, splice
@@ -64,6 +64,7 @@ class ClientSide:
         pending: The raw requests, whose answers are not the client's.
         calls: The routed requests in flight, the client's among them.
         on_lost: Told that the peer is gone.
+        on_silent: Told why the peer can say nothing unasked any more.
         faults: What is done to messages on purpose.
 
     Attributes:
@@ -84,6 +85,7 @@ class ClientSide:
         pending: Pending,
         calls: OpenCalls,
         on_lost: Callable[[], None],
+        on_silent: Callable[[str], None],
         faults: Faults,
     ) -> None:
         self.channel: Channel | None = None
@@ -98,6 +100,7 @@ class ClientSide:
         self._pending = pending
         self._open = calls
         self._on_lost = on_lost
+        self._on_silent = on_silent
         self._faults = faults
         self._owner = loops.current()
         self._symmetric = False
@@ -217,6 +220,9 @@ class ClientSide:
         return SessionMessage(message)
 
     def _undelivered(self, item: Undelivered) -> SessionMessage | None:
+        if item.id == UNASKED:
+            self._on_silent(item.message)
+            return None
         if self._pending.undelivered(item):
             return None
         self.refusal = item.message

@@ -78,12 +78,22 @@ class Link:
         self._owner = loops.current()
         self._stop = anyio.Event()
         self._released = anyio.Event()
+        self._silent = anyio.Event()
+        self._silence: LinkError | None = None
         self._pending = Pending(ids)
         self._open = OpenCalls(name, tap.log)
         self.mirrored = Mirrored(applies=spec.over_http and self.era == "modern")
         self.faults = Faults(tap, spec.transport, (*spec.faults, *settings.faults.get(name, ())))
         self._side = ClientSide(
-            self, tap, serve, settings, pending=self._pending, calls=self._open, on_lost=self._lose, faults=self.faults
+            self,
+            tap,
+            serve,
+            settings,
+            pending=self._pending,
+            calls=self._open,
+            on_lost=self._lose,
+            on_silent=self._fall_silent,
+            faults=self.faults,
         )
 
     @property
@@ -257,6 +267,11 @@ class Link:
             raise self._dead()
         self._side.tasks.start_soon(work)
 
+    async def silence(self) -> LinkError:
+        """Wait until the peer can say nothing unasked any more, and return why."""
+        await self._silent.wait()
+        return self._silence or self._dead()
+
     def asker(self, frame: Frame | None) -> Asker:
         """Return who asks in a frame of this link."""
         return Asker(self.name, frame, self._tap.log)
@@ -305,8 +320,13 @@ class Link:
             self.failure = self._obituary.lost()
         self._release()
 
+    def _fall_silent(self, why: str) -> None:
+        self._silence = LinkError(self.name, "http", f"{self.spec.label}: {why}")
+        self._silent.set()
+
     def _release(self) -> None:
         self._pending.release(self._dead())
+        self._silent.set()
         self._released.set()
 
     def _logged(self, data: bytes) -> Frame | None:

@@ -77,6 +77,7 @@ class _Upstream:
         self._settled = anyio.Event()
         self._released = anyio.Event()
         self._failure: Exception | None = None
+        self._params = b'{"uri":' + dumps(uri) + b"}"
 
     @property
     def failed(self) -> bool:
@@ -104,26 +105,37 @@ class _Upstream:
             subscriber.tell(f"{name.rstrip('/')}{uri[len(self.uri.rstrip('/')) :]}" if below else name)
 
     async def hold(self) -> None:
-        """Subscribe, and stay subscribed until nobody wants it any more."""
+        """Subscribe, and stay subscribed until nobody wants it any more or the owner is gone."""
         try:
-            await (self._listen() if self.owner.era == "modern" else self._subscribe())
-        except (MCPError, LinkError) as error:
-            self._failure = error
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._until_lost, tasks.cancel_scope)
+                await self._released.wait()
+                tasks.cancel_scope.cancel()
+            if self._failure is None and self.owner.era == "handshake":
+                with anyio.move_on_after(_GRACE):
+                    await self.owner.request("resources/unsubscribe", self._params)
+        except LinkError:
+            return  # The owner is gone, and nobody wants to know.
         finally:
             self._settled.set()
-            if self._failure is not None:
-                for subscriber in self.subscribers:
-                    subscriber.lose(self._failure)
 
-    async def _subscribe(self) -> None:
-        params = b'{"uri":' + dumps(self.uri) + b"}"
-        (await self.owner.request("resources/subscribe", params)).result()
+    async def _until_lost(self, waiting: anyio.CancelScope) -> None:
+        """Be subscribed; when that fails or ends by itself, tell whoever waits."""
+        try:
+            self._failure = await (self._listen() if self.owner.era == "modern" else self._subscribe())
+        except (MCPError, LinkError) as error:
+            self._failure = error
         self._settled.set()
-        await self._released.wait()
-        with anyio.move_on_after(_GRACE):
-            await self.owner.request("resources/unsubscribe", params)
+        for subscriber in self.subscribers:
+            subscriber.lose(self._failure)
+        waiting.cancel()
 
-    async def _listen(self) -> None:
+    async def _subscribe(self) -> LinkError:
+        (await self.owner.request("resources/subscribe", self._params)).result()
+        self._settled.set()
+        return await self.owner.silence()
+
+    async def _listen(self) -> Exception:
         params = b'{"notifications":{"resourceSubscriptions":[' + dumps(self.uri) + b"]}}"
 
         async def heard(frame: Frame) -> None:
@@ -131,22 +143,13 @@ class _Upstream:
             if frame.message.method == _ACKNOWLEDGED:
                 honoured = cast("Mapping[str, object]", said.get("notifications") or {}).get("resourceSubscriptions")
                 if self.uri not in cast("list[object]", honoured or []):
-                    self._failure = refusal(f"{self.owner.name} takes no subscription to {self.uri!r}", "unknown-resource")
-                    self._released.set()
+                    raise refusal(f"{self.owner.name} takes no subscription to {self.uri!r}", "unknown-resource")
                 self._settled.set()
             elif frame.message.method == UPDATED:
                 self.updated(str(said.get("uri")))
 
-        async with anyio.create_task_group() as tasks:
-
-            async def stop() -> None:
-                await self._released.wait()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(stop)
-            (await self.owner.request("subscriptions/listen", params, timeout=math.inf, on_related=heard)).result()
-            self._failure = self._failure or LinkError(self.owner.name, "closed", f"it ended the subscription to {self.uri!r}")
-            tasks.cancel_scope.cancel()
+        (await self.owner.request("subscriptions/listen", params, timeout=math.inf, on_related=heard)).result()
+        return LinkError(self.owner.name, "closed", f"it ended the subscription to {self.uri!r}")
 
 
 class Subscriptions:

@@ -28,7 +28,7 @@ from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_REQUEST, METHOD
 
 from pytest_mcpsym.transport.http_exchange import LINGER, Body, Endpoint, Exchange, header_pairs, sentence
 from pytest_mcpsym.transport.sse import EventDecoder
-from pytest_mcpsym.transport.tap import Tap, Undelivered
+from pytest_mcpsym.transport.tap import UNASKED, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Envelope, Frame, Message, id_text, parse
 from pytest_mcpsym.wire.redact import Redactor
 
@@ -361,11 +361,16 @@ class HTTPChannel:
             await exchange.accepted.wait()
 
     async def _stand(self, exchange: Exchange) -> None:
-        """Keep the standalone stream open for as long as the server offers it."""
-        failures = 0
-        while failures < _ATTEMPTS and (outcome := await self._listen(exchange)) != "refused":
-            failures = 0 if outcome == "ended" else failures + 1
+        """Keep the standalone stream open for as long as the server offers it; say so when it is lost."""
+        failures, was_open = 0, False
+        while (outcome := await self._listen(exchange)) != "refused":
+            failures, was_open = (0, True) if outcome == "ended" else (failures + 1, was_open)
+            if failures == _ATTEMPTS:
+                break
             await anyio.sleep(self._delay(exchange))
+        if was_open:
+            why = "the stream of what the server says unasked broke off and cannot be opened again"
+            self._inbox.send_nowait(Undelivered(UNASKED, CONNECTION_CLOSED, why))
 
     def _deliver(self, exchange: Exchange, data: bytes, response: httpx2.Response, event_id: str | None = None) -> Frame:
         """Log one message of the server and hand it over, in one step; see whether it answers the exchange's request."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pytest_mcpsym.wire.frame import Envelope, Frame
 from pytest_mcpsym.wire.log import SideChannel, WireLog
 
-__all__ = ["Channel", "Tap", "Undelivered"]
+__all__ = ["UNASKED", "Channel", "Tap", "Undelivered"]
+
+UNASKED: Final = ""
+"""In place of an id: what the server says unasked can reach the host no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Undelivered:
     """A request whose answer can never come, with the error that its caller gets. It is no frame: nothing crossed the wire.
 
     Attributes:
-        id: The request's id as JSON text (`pytest_mcpsym.wire.frame.id_text`).
+        id: The request's id as JSON text (`pytest_mcpsym.wire.frame.id_text`), or `UNASKED`.
         code: JSON-RPC error code.
         message: One sentence for the caller.
     """

@@ -16,7 +16,7 @@ from mcp_types import CallToolResult, JSONRPCNotification, JSONRPCRequest, TextC
 
 from pytest_mcpsym.transport.memory import ServerReads, ServerWrites
 
-__all__ = ["ScriptedServer", "Wire", "demo", "garble", "process", "text", "until"]
+__all__ = ["HangUp", "ScriptedServer", "Wire", "demo", "garble", "process", "text", "until"]
 
 
 class Wire:
@@ -51,6 +51,10 @@ class Wire:
 Play = Callable[[Wire], Awaitable[None]]
 
 
+class HangUp(Exception):
+    """A play raises it to end the connection."""
+
+
 class ScriptedServer:
     """A server that is a script: after the handshake, or the discovery, `play` says what happens. Then it waits for the end."""
 
@@ -77,7 +81,10 @@ class ScriptedServer:
             )
         else:
             await self._shake_hands(wire)
-        await self._play(wire)
+        try:
+            await self._play(wire)
+        except HangUp:
+            return
         async for _ in reads:
             pass
 

@@ -3,156 +3,36 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Mapping
-from typing import Any
+from contextlib import AsyncExitStack
 
 import anyio
 import pytest
 from mcp import MCPError
-from mcp.server.context import ServerRequestContext
-from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.resources import TextResource
-from mcp_types import (
-    CallToolRequestParams,
-    CallToolResult,
-    EmptyResult,
-    ListResourcesResult,
-    ListToolsResult,
-    PaginatedRequestParams,
-    ReadResourceRequestParams,
-    ReadResourceResult,
-    Resource,
-    SubscribeRequestParams,
-    TextContent,
-    TextResourceContents,
-    Tool,
-    UnsubscribeRequestParams,
-)
 
 from pytest_mcpsym import link
-from pytest_mcpsym.errors import AnswerTimeout
+from pytest_mcpsym.errors import AnswerTimeout, LinkError
 from pytest_mcpsym.plugin import Switchboard
 from pytest_mcpsym.switchboard import legs
+from pytest_mcpsym.switchboard.board import AsyncBoard
 from pytest_mcpsym.switchboard.target import Era, Transport
 from pytest_mcpsym.symmetric import Extension, peer
+from pytest_mcpsym.transport.sockets import serve_on_loopback
 from pytest_mcpsym.wire.log import WireLog
-from tests.switchboard.servers import ScriptedServer, Wire, demo, text, until
+from tests.switchboard.servers import HangUp, ScriptedServer, Wire, demo, text, until
+from tests.switchboard.subscribing import NOTE, OTHER, board_of_handshake, board_of_modern, owner, watcher
 
 pytestmark = pytest.mark.anyio
 every_era = pytest.mark.parametrize("era", ["handshake", "modern"])
+on_one_loop = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # Transports are tested on both loops of their own.
 eras_of_two = pytest.mark.parametrize(
     "eras",
     [{"watcher": one, "board": other} for one in ("handshake", "modern") for other in ("handshake", "modern")],
     ids=lambda eras: "-".join(eras.values()),
 )
-
-NOTE, OTHER = "note://one", "note://two"
-_Ctx = ServerRequestContext[Any, Any]
-
-
-def board_of_handshake() -> Server[Any]:
-    """The owner of two notes, in the handshake era: the SDK's high-level server serves no subscriptions there."""
-    subscribed: dict[str, _Ctx] = {}
-
-    async def tools(ctx: _Ctx, params: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[Tool(name="touch", input_schema={"type": "object"})])
-
-    async def touch(ctx: _Ctx, params: CallToolRequestParams) -> CallToolResult:
-        uri = str((params.arguments or {})["uri"])
-        for each, holder in list(subscribed.items()):
-            if uri == each or uri.startswith(f"{each}/"):
-                await holder.session.send_resource_updated(uri)
-        return CallToolResult(content=[TextContent(type="text", text="touched")])
-
-    async def resources(ctx: _Ctx, params: PaginatedRequestParams | None) -> ListResourcesResult:
-        return ListResourcesResult(resources=[Resource(uri=uri, name=uri) for uri in (NOTE, OTHER)])
-
-    async def read(ctx: _Ctx, params: ReadResourceRequestParams) -> ReadResourceResult:
-        return ReadResourceResult(contents=[TextResourceContents(uri=params.uri, text="")])
-
-    async def subscribe(ctx: _Ctx, params: SubscribeRequestParams) -> EmptyResult:
-        if "forbidden" in params.uri:
-            raise MCPError(-32002, "no such note", {"uri": params.uri})
-        subscribed[params.uri] = ctx
-        return EmptyResult()
-
-    async def unsubscribe(ctx: _Ctx, params: UnsubscribeRequestParams) -> EmptyResult:
-        subscribed.pop(params.uri, None)
-        return EmptyResult()
-
-    return Server(
-        "board",
-        on_list_tools=tools,
-        on_call_tool=touch,
-        on_list_resources=resources,
-        on_read_resource=read,
-        on_subscribe_resource=subscribe,
-        on_unsubscribe_resource=unsubscribe,
-    )
-
-
-def board_of_modern() -> MCPServer:
-    """The same in the modern era."""
-    server = MCPServer("board", log_level="CRITICAL")
-
-    @server.tool(structured_output=False)
-    async def touch(context: Context, uri: str) -> str:
-        await context.notify_resource_updated(uri)
-        return "touched"
-
-    for uri in (NOTE, OTHER):
-        server.add_resource(TextResource(uri=uri, name=uri, text=""))
-    return server
-
-
-def owner(era: Era) -> object:
-    return board_of_handshake() if era == "handshake" else board_of_modern()
-
-
-def watcher() -> MCPServer:
-    """A server that watches notes, in the ways that the tests need."""
-    sym = Extension()
-    server = MCPServer("watcher", extensions=[sym], lifespan=sym.lifespan(), log_level="CRITICAL")
-
-    @server.tool(structured_output=False)
-    async def watch(context: Context, uris: list[str], touched: list[str]) -> str:
-        client, seen = peer(context), list[str]()
-        async with client.subscribe(*uris) as updates:
-            for uri in touched:
-                await client.call_tool("board__touch", {"uri": uri})
-            async for uri in updates:
-                seen.append(uri)
-                if len(seen) == len(uris):
-                    return " ".join(seen)
-        return ""
-
-    @server.tool(structured_output=False)
-    async def wait(context: Context, uri: str) -> str:
-        async with peer(context).subscribe(uri) as updates:
-            return await anext(updates)
-
-    @server.tool(structured_output=False)
-    async def leave(context: Context, uri: str) -> str:
-        async with peer(context).subscribe(uri):
-            pass
-        return "left"
-
-    @server.tool(structured_output=False)
-    async def idle(context: Context, uri: str) -> str:
-        carrier = peer(context)._carrier  # pyright: ignore[reportPrivateUsage] - the API never forgets to unsubscribe
-        await carrier.ask("resources/subscribe", {"uri": uri}, None, None)
-        return "ended without a word"
-
-    @server.tool(structured_output=False)
-    async def refused(context: Context, uri: str) -> str:
-        try:
-            async with peer(context).subscribe(uri):
-                return "subscribed"
-        except MCPError as error:
-            return f"{error.code} {error.message} {json.dumps(error.error.data)}"
-
-    return server
 
 
 def counted(log: WireLog, *methods: str) -> list[int]:
@@ -188,6 +68,18 @@ async def test_a_server_hears_that_a_resource_of_another_was_updated(switchboard
 async def test_over_http_too(switchboard: Switchboard, era: Era, transport: Transport) -> None:
     one, other = link(watcher(), transport=transport), link(owner(era), transport=transport)
     async with switchboard(watcher=one, board=other, era=era) as board:
+        assert text(await board.call("watcher__watch", uris=[f"board+{NOTE}"], touched=[NOTE])) == f"board+{NOTE}"
+        await until(lambda: ended(board.log) == 1)
+
+
+def over_stdio(name: str) -> str:
+    return shlex.join([sys.executable, "-m", "tests.switchboard.subscribing", name])
+
+
+@every_era
+@on_one_loop
+async def test_over_stdio_too(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(watcher=over_stdio("watcher"), board=over_stdio(era), era=era) as board:
         assert text(await board.call("watcher__watch", uris=[f"board+{NOTE}"], touched=[NOTE])) == f"board+{NOTE}"
         await until(lambda: ended(board.log) == 1)
 
@@ -289,14 +181,18 @@ async def test_the_sdk_clients_call_ends_its_subscription_too(switchboard: Switc
         await until(lambda: ended(board.log) == 1)
 
 
+async def acknowledge(wire: Wire, ident: str | int) -> str:
+    """Take a subscription, and return what goes into whatever is said of it."""
+    meta = f'"_meta":{{"io.modelcontextprotocol/subscriptionId":{json.dumps(ident)}}}'
+    honoured = f'"notifications":{{"resourceSubscriptions":["{NOTE}"]}}'
+    await wire.say(f'{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{{honoured},{meta}}}}}')
+    return meta
+
+
 async def test_a_subscription_that_its_owner_ends_is_an_error_of_whoever_waits(switchboard: Switchboard) -> None:
     async def play(wire: Wire) -> None:
         request = await wire.hear_request("subscriptions/listen")
-        meta = f'"_meta":{{"io.modelcontextprotocol/subscriptionId":{json.dumps(request.id)}}}'
-        honoured = f'"notifications":{{"resourceSubscriptions":["{NOTE}"]}}'
-        await wire.say(
-            f'{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{{honoured},{meta}}}}}'
-        )
+        meta = await acknowledge(wire, request.id)
         await wire.answer(request, f'{{"resultType":"complete",{meta}}}')
 
     closing = ScriptedServer(play, '{"resources":{"subscribe":true}}', modern=True)
@@ -304,6 +200,61 @@ async def test_a_subscription_that_its_owner_ends_is_an_error_of_whoever_waits(s
         with pytest.raises(MCPError, match="it ended the subscription to 'note://one'") as refused:
             await board.call("watcher__wait", uri=f"board+{NOTE}")
     assert refused.value.error.data == {"reason": "closed", "link": "board"}
+
+
+@pytest.mark.mcp(expect=["jsonrpc:unanswered"])
+@every_era
+@on_one_loop
+async def test_whoever_waits_for_a_process_that_dies_is_told_so(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(watcher=watcher(), board=over_stdio(era), era=era) as board:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait_in_vain, board, "ended with exit status 3")
+            await until(lambda: waiting(board.log) == 1, 20)
+            with pytest.raises(LinkError, match="ended with exit status 3"):
+                await board.call("board__die")
+        assert text(await board.call("watcher__refused", uri="nobody+note://one"))
+
+
+@every_era
+async def test_whoever_waits_for_a_server_that_hangs_up_is_told_so(switchboard: Switchboard, era: Era) -> None:
+    hang_up = anyio.Event()
+
+    async def play(wire: Wire) -> None:
+        request = await wire.hear_request("subscriptions/listen" if era == "modern" else "resources/subscribe")
+        if era == "modern":
+            await acknowledge(wire, request.id)
+        else:
+            await wire.answer(request, "{}")
+        await hang_up.wait()
+        raise HangUp
+
+    leaving = ScriptedServer(play, '{"resources":{"subscribe":true}}', modern=era == "modern")
+
+    async def watch() -> None:
+        async with switchboard(watcher=watcher(), board=leaving, era=era) as board, anyio.create_task_group() as tasks:
+            tasks.start_soon(wait_in_vain, board, "closed the connection")
+            await until(lambda: waiting(board.log) == 1)
+            hang_up.set()
+
+    with pytest.raises(LinkError, match="closed the connection"):
+        await watch()
+
+
+@every_era
+@on_one_loop
+async def test_whoever_waits_for_a_server_that_no_longer_listens_is_told_so(switchboard: Switchboard, era: Era) -> None:
+    async with AsyncExitStack() as serving:
+        url = await serving.enter_async_context(serve_on_loopback(owner(era).streamable_http_app, factory=True))
+        async with switchboard(watcher=watcher(), board=f"{url}/mcp", era=era) as board, anyio.create_task_group() as tasks:
+            tasks.start_soon(wait_in_vain, board, "broke off|ConnectError|ended the subscription")
+            await until(lambda: waiting(board.log) == 1)
+            await serving.aclose()
+
+
+async def wait_in_vain(board: AsyncBoard, said: str) -> None:
+    with pytest.raises(MCPError, match=said) as refused:
+        await board.options(timeout=20).call("watcher__wait", uri=f"board+{NOTE}")
+    assert refused.value.error.data["link"] == "board"
 
 
 async def test_a_leg_that_waits_is_continued_from_time_to_time(
