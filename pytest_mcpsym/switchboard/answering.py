@@ -7,14 +7,28 @@ and all above it. Pinned by `tests/switchboard/test_spending.py`.
 from __future__ import annotations
 
 from mcp import MCPError
-from mcp_types import CreateMessageRequest, CreateMessageResult, CreateMessageResultWithTools, ErrorData, InputRequest
+from mcp_types import CreateMessageRequest, CreateMessageRequestParams, ErrorData, InputRequest
 
 from pytest_mcpsym.switchboard.asker import Asker
 from pytest_mcpsym.switchboard.host import Host
+from pytest_mcpsym.switchboard.rules import Message
 from pytest_mcpsym.switchboard.trail import Trail
 from pytest_mcpsym.symmetric.spending import Usage
 
-__all__ = ["answer_as_host"]
+__all__ = ["answer_as_host", "sample"]
+
+
+async def sample(host: Host, params: CreateMessageRequestParams, asker: Asker, trail: Trail | None) -> Message | ErrorData:
+    """Ask the model; what it costs is paid by a trail, if there is one."""
+    if trail is not None:
+        try:
+            trail.require_funds()
+        except MCPError as error:
+            return error.error
+    given = await host.sample(params, asker)
+    if trail is not None and not isinstance(given, ErrorData):
+        trail.spend(Usage.of(given.meta))
+    return given
 
 
 async def answer_as_host(host: Host, question: InputRequest, asker: Asker, trail: Trail | None) -> dict[str, object]:
@@ -29,11 +43,8 @@ async def answer_as_host(host: Host, question: InputRequest, asker: Asker, trail
     Raises:
         MCPError: The host refused, or the route can pay no more.
     """
-    if trail is not None and isinstance(question, CreateMessageRequest):
-        trail.require_funds()
-    given = await host.answer(question, asker)
+    inference = isinstance(question, CreateMessageRequest)
+    given = await (sample(host, question.params, asker, trail) if inference else host.answer(question, asker))
     if isinstance(given, ErrorData):
         raise MCPError.from_error_data(given)
-    if trail is not None and isinstance(given, (CreateMessageResult, CreateMessageResultWithTools)):
-        trail.spend(Usage.of(given.meta))
     return given.model_dump(by_alias=True, mode="json", exclude_none=True)

@@ -31,7 +31,7 @@ from mcp_types import (
 
 from pytest_mcpsym.faults.active import Faults
 from pytest_mcpsym.faults.channel import FaultyChannel
-from pytest_mcpsym.switchboard import legs, loops
+from pytest_mcpsym.switchboard import legs, loops, rounds
 from pytest_mcpsym.switchboard.asked import Answer, Asked, Requesting, Serve, error_member
 from pytest_mcpsym.switchboard.connect import connect
 from pytest_mcpsym.switchboard.pending import Pending, dumps
@@ -118,11 +118,11 @@ class ClientSide:
             if not self.envelope and message.method != "initialize":
                 self.envelope = {key: known[key] for key in _ENVELOPE if key in known}
             if message.method in ROUTED:
-                trail = Trail.begin(HOST, self._link.name, seconds=self._settings.call_timeout, limits=self._settings.limits)
-                stamp = trail.stamp()
+                call = rounds.begin(self, message.params, self._begin)
+                stamp = call.trail.stamp()
                 if stamp:
                     data = splice(data, {("params", "_meta"): dumps({**known, **stamp})})
-                self._open.begin(id_text(message.id), OpenCall(data, trail, known.get("progressToken")))
+                self._open.begin(id_text(message.id), OpenCall(data, call.trail, known.get("progressToken"), call))
         elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
             ident = id_text((message.params or {}).get("requestId"))
             ended = self._open.end(ident)
@@ -136,6 +136,14 @@ class ClientSide:
         if self.channel is None:
             raise anyio.ClosedResourceError
         await self.channel.send(data, headers)
+
+    @property
+    def asked(self) -> rounds.Rounds | None:
+        """The call of the SDK's client that this task answers a question for."""
+        return rounds.current(self)
+
+    def _begin(self) -> Trail:
+        return Trail.begin(HOST, self._link.name, seconds=self._settings.call_timeout, limits=self._settings.limits)
 
     async def read(self) -> SessionMessage | Exception:
         """Return the next message that is the SDK client's.
@@ -197,13 +205,7 @@ class ClientSide:
             return _unreadable(frame, error)
         # Ids of raw requests are strings.
         if isinstance(message, (JSONRPCResponse, JSONRPCError)) and isinstance(message.id, int):
-            ended, leg = self._open.end(id_text(message.id)), self._is_leg(message)
-            if ended is not None and not leg:
-                ended.trail.end()
-            if leg:
-                self._start(self._driving, id_text(message.id), self._drive, frame, ended)
-                return None
-            return SessionMessage(message)
+            return self._answered(frame, message)
         if self._pending.take(frame) or (isinstance(message, JSONRPCRequest) and self._mirrored(frame, message.method)):
             return None
         if isinstance(message, JSONRPCNotification):
@@ -217,6 +219,18 @@ class ClientSide:
         if self._is_leg(message):
             self._start(self._driving, f"#{frame.seq}", self._drive, frame, None)
             return None
+        return SessionMessage(message)
+
+    def _answered(self, frame: Frame, message: JSONRPCResponse | JSONRPCError) -> SessionMessage | None:
+        """Return the answer to a request of the SDK's client, unless it is a leg, whose last answer the client gets."""
+        ended = self._open.end(id_text(message.id))
+        if self._is_leg(message):
+            self._start(self._driving, id_text(message.id), self._drive, frame, ended)
+            return None
+        if ended is not None and ended.rounds is not None and self._asks(message):
+            ended.rounds.asked = frame
+        elif ended is not None:
+            ended.trail.end()
         return SessionMessage(message)
 
     def _undelivered(self, item: Undelivered) -> SessionMessage | None:
@@ -237,8 +251,13 @@ class ClientSide:
         return mirrored
 
     def _is_leg(self, message: object) -> bool:
-        modern = self._link.era == "modern"
-        return modern and isinstance(message, JSONRPCResponse) and message.result.get("resultType") == CALLS
+        return self._result_type(message) == CALLS
+
+    def _asks(self, message: object) -> bool:
+        return self._result_type(message) == "input_required"
+
+    def _result_type(self, message: object) -> object:
+        return message.result.get("resultType") if self._link.era == "modern" and isinstance(message, JSONRPCResponse) else None
 
     def _start(self, scopes: dict[str, anyio.CancelScope], ident: str, work: Work, frame: Frame, *more: object) -> None:
         """Do some work for a frame in a task of its own, which can be cancelled by the frame's id."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import anyio
 import anyio.abc
@@ -33,6 +33,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pytest_mcpsym.errors import AnswerTimeout, LinkError
 from pytest_mcpsym.faults.active import Faults
 from pytest_mcpsym.switchboard import legs, loops
+from pytest_mcpsym.switchboard.answering import sample
 from pytest_mcpsym.switchboard.asked import Answer, OnProgress, OnSent, Serve
 from pytest_mcpsym.switchboard.asker import Asker
 from pytest_mcpsym.switchboard.client_side import ClientSide
@@ -40,6 +41,7 @@ from pytest_mcpsym.switchboard.failure import Obituary, root_cause
 from pytest_mcpsym.switchboard.host import Host
 from pytest_mcpsym.switchboard.mirrored import Mirrored
 from pytest_mcpsym.switchboard.pending import Event, Pending, dumps, raw_request
+from pytest_mcpsym.switchboard.rounds import Rounds
 from pytest_mcpsym.switchboard.rules import Message
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.streams import LinkTransport
@@ -52,6 +54,8 @@ from pytest_mcpsym.wire.redact import Rules
 from pytest_mcpsym.wire.splice import find
 
 __all__ = ["Link"]
+
+_Given = TypeVar("_Given", bound=Message | ElicitResult | ListRootsResult | ErrorData)
 
 _CANCEL_GRACE: Final = 1.0
 """Seconds that the frame which tells a server of a cancellation may take to be written."""
@@ -277,13 +281,25 @@ class Link:
         return Asker(self.name, frame, self._tap.log)
 
     async def _sample(self, context: ClientRequestContext, params: CreateMessageRequestParams) -> Message | ErrorData:
-        return await self._host.sample(params, self.asker(None))
+        call = self._side.asked
+        return self._given(call, await sample(self._host, params, self._asker_of(call), None if call is None else call.trail))
 
     async def _elicit(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
-        return await self._host.elicit(params, self.asker(None))
+        call = self._side.asked
+        return self._given(call, await self._host.elicit(params, self._asker_of(call)))
 
     async def _list_roots(self, context: ClientRequestContext) -> ListRootsResult | ErrorData:
-        return await self._host.list_roots(self.asker(None))
+        call = self._side.asked
+        return self._given(call, await self._host.list_roots(self._asker_of(call)))
+
+    def _asker_of(self, call: Rounds | None) -> Asker:
+        return self.asker(None if call is None else call.asked)
+
+    def _given(self, call: Rounds | None, answer: _Given) -> _Given:
+        """Return an answer to the SDK's client, which gives up its call where it is an error."""
+        if call is not None and isinstance(answer, ErrorData):
+            call.trail.end()
+        return answer
 
     # Small things.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
 from mcp import MCPError
@@ -21,6 +21,9 @@ from pytest_mcpsym.symmetric.spending import Budget, Usage
 from pytest_mcpsym.wire.frame import Frame, id_text
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.route import HOST
+
+if TYPE_CHECKING:
+    from pytest_mcpsym.switchboard.rounds import Rounds
 
 __all__ = ["DEADLINE_GRACE", "Limits", "OpenCall", "OpenCalls", "Trail", "Unclear"]
 
@@ -198,11 +201,13 @@ class OpenCall:
         data: Its bytes, as they were sent.
         trail: The route that goes through it.
         progress_token: What the SDK's client asked for progress with; `None` for raw requests and where it did not.
+        rounds: The call of the SDK's client that it is a round of; `None` for raw requests.
     """
 
     data: bytes
     trail: Trail
     progress_token: object = None
+    rounds: Rounds | None = None
 
 
 class OpenCalls:

@@ -212,3 +212,26 @@ async def test_input_required_has_an_origin_for_the_board_and_for_the_sdk_client
         await board.client("a").call_tool("second", {})
         assert [prompt.origin for prompt in board.model.requests] == seen
     assert [(origin.route, origin.hops[0].target) for origin in seen] == [("host > a", "first"), ("host > a", "second")]
+
+
+async def test_each_of_several_open_calls_of_the_sdk_client_is_the_origin_of_what_it_was_asked(
+    switchboard: Switchboard,
+) -> None:
+    async def play(wire: Wire) -> None:
+        calls = [await wire.hear_request("tools/call") for _ in range(2)]
+        for call in calls:
+            name = (call.params or {})["name"]
+            prompt = f'{{"messages":[{{"role":"user","content":{{"type":"text","text":"{name}"}}}}],"maxTokens":5}}'
+            request = f'{{"method":"sampling/createMessage","params":{prompt}}}'
+            await wire.answer(call, f'{{"resultType":"input_required","inputRequests":{{"q":{request}}}}}')
+        for _ in range(2):
+            await wire.answer(await wire.hear_request("tools/call"), '{"resultType":"complete","content":[],"isError":true}')
+
+    async with switchboard(a=ScriptedServer(play, modern=True), era="modern") as board:
+        for name in ("first", "second"):
+            board.model.when(name).reply(name)
+        async with anyio.create_task_group() as tasks:
+            for name in ("first", "second"):
+                tasks.start_soon(board.client("a").call_tool, name, {})
+        asked = {prompt.origin.hops[0].target: prompt.text for prompt in board.model.requests}
+    assert asked == {"first": "first", "second": "second"}

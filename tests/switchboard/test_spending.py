@@ -234,7 +234,8 @@ async def test_the_sdk_clients_calls_have_a_budget_too(switchboard: Switchboard,
 
 
 @pytest.mark.mcp(max_tokens=100)
-async def test_what_is_asked_by_input_required_is_paid_by_the_call(switchboard: Switchboard) -> None:
+@pytest.mark.parametrize("user", ["board", "client"])
+async def test_what_is_asked_by_input_required_is_paid_by_the_call(switchboard: Switchboard, user: str) -> None:
     ask = (
         '{"resultType":"input_required","inputRequests":{"q":{"method":"sampling/createMessage","params":'
         '{"messages":[{"role":"user","content":{"type":"text","text":"well?"}}],"maxTokens":5}}}}'
@@ -247,7 +248,7 @@ async def test_what_is_asked_by_input_required_is_paid_by_the_call(switchboard: 
     async with switchboard(a=ScriptedServer(play, modern=True), era="modern") as board:
         board.model.script(says(60), says(60), says(60))
         with pytest.raises(MCPError, match="this route has used up its 100 tokens: host > a"):
-            await board.call("a__any")
+            await (board.call("a__any") if user == "board" else board.client("a").call_tool("any"))
     assert [stamp["tokens"] for stamp in budgets(board.log, "a")] == [100, 40, 0]
 
 
