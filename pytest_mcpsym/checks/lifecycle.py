@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.checks.wording import sender, shown
 from pytest_mcpsym.wire.exchange import Exchange
 
-__all__ = ["LIFECYCLE", "answered_at_exit", "before_initialized"]
+__all__ = ["LIFECYCLE", "answered_at_exit", "before_initialized", "left_open", "left_running"]
 
 _SPEC: Final = "https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle"
 _EARLY: Final = frozenset({"initialize", "ping", "server/discover"})
@@ -67,24 +67,44 @@ def answered_at_exit(view: View) -> Iterator[Finding]:
 @check(
     "lifecycle:left-running",
     severity="warning",
-    sentence="What a server started ends with it: no process and no task runs on when its connection has closed.",
+    sentence="What a server started ends with it: no process, task or thread runs on when its connection has closed.",
     source=f"{_SPEC}#shutdown",
     at_close=True,
 )
 def left_running(view: View) -> Iterator[Finding]:
-    """Find processes that a command left behind, and tasks of a server in this process, on asyncio since Python 3.12.
+    """Find processes that a command left behind, and processes, tasks and threads of a server in this process.
 
-    A warning, because libraries keep tasks of their own for the whole loop.
+    A warning, because libraries keep such things of their own for the whole process.
     """
+    for link, text in _left(view, {"processes": "process", "tasks": "task", "threads": "thread"}, "running"):
+        yield left_running.finding(text, (), link)
+
+
+@check(
+    "lifecycle:left-open",
+    severity="warning",
+    sentence="What a server opened is closed with it: no file and no socket stays open when its connection has closed.",
+    source=f"{_SPEC}#shutdown",
+    at_close=True,
+)
+def left_open(view: View) -> Iterator[Finding]:
+    """Find files and sockets of a server in this process.
+
+    A warning, because libraries keep such things of their own for the whole process.
+    """
+    for link, text in _left(view, {"files": "file", "sockets": "socket"}, "open"):
+        yield left_open.finding(text, (), link)
+
+
+def _left(view: View, kinds: Mapping[str, str], how: str) -> Iterator[tuple[str, str]]:
+    """Yield the link and a sentence for each kind of thing that its server left behind."""
     for note in view.log.notes:
-        if note.channel == "left":
-            for kind in ("processes", "tasks"):
-                names = cast("list[str]", note.data.get(kind, []))
-                if names:
-                    one = {"processes": "process", "tasks": "task"}[kind]
-                    text = f"{note.link}: the server left {kind if len(names) > 1 else f'a {one}'} running: {', '.join(names)}"
-                    yield left_running.finding(text, (), note.link)
+        for kind, one in kinds.items() if note.channel == "left" else ():
+            things = cast("list[list[str]]", note.data.get(kind, []))
+            if things:
+                shown = ", ".join(f"{name} ({circumstances})" if circumstances else name for name, circumstances in things)
+                yield note.link, f"{note.link}: the server left {f'a {one}' if len(things) == 1 else kind} {how}: {shown}"
 
 
-LIFECYCLE: Final = Registry((before_initialized, answered_at_exit, left_running))
+LIFECYCLE: Final = Registry((before_initialized, answered_at_exit, left_running, left_open))
 """All checks of this family."""

@@ -15,7 +15,7 @@ from mcp.client.stdio import StdioServerParameters
 from pytest_mcpsym.replay.played import Played, open_played
 from pytest_mcpsym.replay.verified import Verified, open_verified
 from pytest_mcpsym.switchboard.target import LinkSpec, lowlevel
-from pytest_mcpsym.transport.left import noting_tasks
+from pytest_mcpsym.transport.left import watching
 from pytest_mcpsym.transport.memory import MemoryServer, open_memory
 from pytest_mcpsym.transport.stdio import open_stdio
 from pytest_mcpsym.transport.tap import Channel, Tap
@@ -67,17 +67,18 @@ async def _connect_http(spec: LinkSpec, tap: Tap, faults: Faults | None) -> Asyn
             yield channel
     elif spec.transport == "sockets":
         async with (
-            serve_on_loopback(partial(_application, spec), factory=True) as address,
+            watching(tap) as owned,
+            serve_on_loopback(partial(_application, spec), factory=True, owned=owned) as address,
             open_http(address + spec.path, tap, headers=spec.headers, faults=faults) as channel,
         ):
             yield channel
     else:
-        with noting_tasks(tap, tap):
-            async with (
-                asgi_transport(_application(spec), owner=tap) as transport,
-                open_http(_IN_PROCESS + spec.path, tap, headers=spec.headers, transport=transport, faults=faults) as channel,
-            ):
-                yield channel
+        async with (
+            watching(tap) as owned,
+            asgi_transport(_application(spec), owned=owned) as transport,
+            open_http(_IN_PROCESS + spec.path, tap, headers=spec.headers, transport=transport, faults=faults) as channel,
+        ):
+            yield channel
 
 
 def _application(spec: LinkSpec) -> ASGIApp:

@@ -23,6 +23,7 @@ from anyio.abc import TaskGroup
 
 from pytest_mcpsym.errors import McpsymError
 from pytest_mcpsym.transport.left import context_of
+from pytest_mcpsym.transport.owned import Owned
 
 __all__ = [
     "CLOSE_GRACE",
@@ -189,10 +190,10 @@ class _ResponseBody(httpx2.AsyncByteStream):
 class StreamingASGITransport(httpx2.AsyncBaseTransport):
     """What `asgi_transport` yields. Several clients may share it; closing a client leaves it open."""
 
-    def __init__(self, app: ASGIApp, tasks: TaskGroup, *, grace: float = CLOSE_GRACE, owner: object = None) -> None:
+    def __init__(self, app: ASGIApp, tasks: TaskGroup, *, grace: float = CLOSE_GRACE, owned: Owned | None = None) -> None:
         self._app = app
         self._tasks = tasks
-        self._owner = owner
+        self._owned = owned
         self._grace = grace
         self._live: set[_Exchange] = set()  # requests whose client side or app side is open
         self._closed = False
@@ -210,7 +211,7 @@ class StreamingASGITransport(httpx2.AsyncBaseTransport):
             raise httpx2.ConnectError("the in-process ASGI transport is closed", request=request)
         exchange = _Exchange(request, self._grace)
         self._live.add(exchange)
-        context_of(self._owner).run(self._tasks.start_soon, self._serve, exchange)
+        context_of(self._owned).run(self._tasks.start_soon, self._serve, exchange)
         try:
             with _read_timeout(request):
                 await exchange.answered.wait()
@@ -233,7 +234,7 @@ class StreamingASGITransport(httpx2.AsyncBaseTransport):
         Raises:
             StartupError: It failed or took longer than `timeout` seconds.
         """
-        context_of(self._owner).run(self._tasks.start_soon, self._lifespan.run)
+        context_of(self._owned).run(self._tasks.start_soon, self._lifespan.run)
         with anyio.move_on_after(timeout):
             await self._lifespan.started.wait()
         if not self._lifespan.started.is_set():
@@ -343,7 +344,7 @@ class _Lifespan:
 
 @asynccontextmanager
 async def asgi_transport(
-    app: ASGIApp, *, startup_timeout: float = STARTUP_TIMEOUT, grace: float = CLOSE_GRACE, owner: object = None
+    app: ASGIApp, *, startup_timeout: float = STARTUP_TIMEOUT, grace: float = CLOSE_GRACE, owned: Owned | None = None
 ) -> AsyncGenerator[StreamingASGITransport]:
     """Run an ASGI app in this process and yield the `httpx2` transport to it.
 
@@ -351,14 +352,14 @@ async def asgi_transport(
         app: The app; its lifespan is started before the first request and shut down at the end.
         startup_timeout: Seconds for its lifespan startup.
         grace: Seconds that the app has to end each request after its client left, and its lifespan after shutdown.
-        owner: Whose the app's tasks are, for `pytest_mcpsym.transport.left`.
+        owned: What the app makes, for `pytest_mcpsym.transport.left`.
 
     Raises:
         StartupError: The app's lifespan startup failed.
     """
     body: Exception | None = None
     async with anyio.create_task_group() as tasks:
-        transport = StreamingASGITransport(app, tasks, grace=grace, owner=owner)
+        transport = StreamingASGITransport(app, tasks, grace=grace, owned=owned)
         try:
             await transport.startup(startup_timeout)
             yield transport

@@ -22,7 +22,7 @@ import anyio
 import anyio.lowlevel
 from mcp.shared.message import SessionMessage
 
-from pytest_mcpsym.transport.left import context_of, noting_tasks
+from pytest_mcpsym.transport.left import context_of, watching
 from pytest_mcpsym.transport.pipe import Pipe
 from pytest_mcpsym.transport.server_reads import ServerReads, StrictReads
 from pytest_mcpsym.transport.tap import Channel, Tap
@@ -213,16 +213,15 @@ async def open_memory(
     """
     link = _MemoryLink(tap, is_strict=is_strict)
     body: Exception | None = None
-    with noting_tasks(tap, link):
-        async with anyio.create_task_group() as tasks:
-            context_of(link).run(tasks.start_soon, link.serve, server)
-            try:
-                yield link
-            except Exception as error:  # noqa: BLE001 - raised again below, outside of the task group, which would wrap it
-                body = error
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await link.close(grace)
+    async with watching(tap) as owned, anyio.create_task_group() as tasks:
+        context_of(owned).run(tasks.start_soon, link.serve, server)
+        try:
+            yield link
+        except Exception as error:  # noqa: BLE001 - raised again below, outside of the task group, which would wrap it
+            body = error
+        finally:
+            with anyio.CancelScope(shield=True):
+                await link.close(grace)
     if body is not None:
         raise body
 

@@ -56,9 +56,9 @@ class StdioParameters(Protocol):
         ...
 
 
-async def start_process(params: StdioParameters, tap: Tap) -> Process:
-    """Start the process, or log and raise why that is impossible."""
-    environment = get_default_environment() | dict(params.env or {})
+async def start_process(params: StdioParameters, tap: Tap, variables: Mapping[str, str]) -> Process:
+    """Start the process with some more variables, or log and raise why that is impossible."""
+    environment = get_default_environment() | dict(params.env or {}) | dict(variables)
     process: Process | None = None
     try:
         # Shielded, so that a cancellation cannot leave a process behind that nobody owns; exec either works or fails at once.

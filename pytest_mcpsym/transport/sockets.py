@@ -24,6 +24,7 @@ import uvicorn
 
 from pytest_mcpsym.errors import McpsymError
 from pytest_mcpsym.transport.asgi import STARTUP_TIMEOUT, ASGIApp, Message, Receive, Scope, Send, StartupError
+from pytest_mcpsym.transport.owned import Owned
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIApplication
@@ -83,20 +84,21 @@ class _Server(uvicorn.Server):
 class _Thread(threading.Thread):
     """The thread with uvicorn's loop in it."""
 
-    def __init__(self, make: Callable[[], ASGIApp], listener: socket.socket) -> None:
+    def __init__(self, make: Callable[[], ASGIApp], listener: socket.socket, owned: Owned | None) -> None:
         self.port = cast("int", listener.getsockname()[1])
         super().__init__(name=f"mcpsym-http-{self.port}", daemon=True)
         self.server = _Server(make)
         self.failure: BaseException | None = None
         self._listener = listener
+        self._context = contextvars.Context() if owned is None else owned.context()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self) -> None:
-        """Serve until asked to stop; an empty context keeps the starter's context variables out."""
+        """Serve until asked to stop; a context of its own keeps the starter's context variables out."""
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(self._loggable)
         try:
-            contextvars.Context().run(self._serve)
+            self._context.run(self._serve)
         except BaseException as error:  # noqa: BLE001  # uvicorn leaves by SystemExit where the app refuses to start.
             self.failure = error
         finally:
@@ -128,6 +130,7 @@ async def serve_on_loopback(
     factory: bool = False,
     startup_timeout: float = STARTUP_TIMEOUT,
     listener: socket.socket | None = None,
+    owned: Owned | None = None,
 ) -> AsyncGenerator[str]:
     """Serve an ASGI app on an ephemeral port of 127.0.0.1.
 
@@ -137,6 +140,7 @@ async def serve_on_loopback(
             app made there holds locks that only trio can use.
         startup_timeout: Seconds for its lifespan startup.
         listener: A bound TCP socket to serve on, closed at the end; default one on an ephemeral port.
+        owned: What the app makes, for `pytest_mcpsym.transport.left`.
 
     Yields:
         The base URL, `http://127.0.0.1:PORT`.
@@ -150,7 +154,7 @@ async def serve_on_loopback(
             proto=socket.IPPROTO_TCP
         )  # asyncio sends small writes at once only where the protocol is named.
         listener.bind(("127.0.0.1", 0))
-    thread = _Thread(cast("Callable[[], ASGIApp]", app) if factory else lambda: cast("ASGIApp", app), listener)
+    thread = _Thread(cast("Callable[[], ASGIApp]", app) if factory else lambda: cast("ASGIApp", app), listener, owned)
     thread.start()
     try:
         await anyio.to_thread.run_sync(thread.server.ready.wait, startup_timeout, abandon_on_cancel=True)

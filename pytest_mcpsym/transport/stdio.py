@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.abc import AsyncResource, ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from pytest_mcpsym.transport.left import processes_of
+from pytest_mcpsym.transport.descendants import MARK, note_left
 from pytest_mcpsym.transport.lines import Lines
 from pytest_mcpsym.transport.process import POLL, StdioParameters, close_transport, end_tree, group_runs, start_process
 from pytest_mcpsym.transport.tap import Channel, Tap
@@ -75,7 +76,8 @@ async def open_stdio(
         LinkError: `not-found` or `not-started`, with the nearest command that exists.
     """
     # No await from here until the `try`: a cancellation delivered in between would leak the process.
-    link = _StdioLink(await start_process(params, tap), tap, patience, faults)
+    mark = token_hex(8)
+    link = _StdioLink(await start_process(params, tap, {MARK: mark}), tap, patience, faults, mark)
     body: Exception | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(link.run)
@@ -111,8 +113,9 @@ class _Write:
 class _StdioLink:
     """A running process with the tasks that serve its pipes; its `send` and `receive` are the `Channel`."""
 
-    def __init__(self, process: Process, tap: Tap, patience: Patience, faults: Faults | None) -> None:
+    def __init__(self, process: Process, tap: Tap, patience: Patience, faults: Faults | None, mark: str) -> None:
         self._process = process
+        self._mark = mark
         self._tap = tap
         self._patience = patience
         self._faults = faults
@@ -303,8 +306,8 @@ class _StdioLink:
         await _close_pipe(self._process.stdin)
         with anyio.move_on_after(self._patience.exit):
             await self._exited.wait()
-        if self._exited.is_set() and self._leftovers:
-            await self._note_left()
+        if self._exited.is_set():
+            await note_left(self._tap, self._process.pid, self._mark, self._patience.quiet, has_group=self._leftovers)
         await end_tree(self._process, self._leftovers, self._patience.kill)
         with anyio.move_on_after(self._patience.kill + self._patience.status):
             await self._exit_noted.wait()
@@ -319,16 +322,6 @@ class _StdioLink:
         for pipe in (self._process.stdout, self._process.stderr):
             await _close_pipe(pipe)
         close_transport(self._process)
-
-    async def _note_left(self) -> None:
-        """Log which processes the server left behind, once they had time to end by themselves."""
-        with anyio.move_on_after(self._patience.quiet):
-            while group_runs(self._process.pid):  # noqa: ASYNC110 - nothing tells when a group that is not ours to wait for has ended
-                await anyio.sleep(POLL)
-            return
-        left = processes_of(self._process.pid)
-        if left:
-            self._tap.note("left", processes=left)
 
 
 async def _put(stdin: ByteSendStream, data: bytes, write: _Write) -> None:

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,26 +51,124 @@ def test_a_process_that_a_server_leaves_behind_is_named_and_ended(
     assert not [note for note in board.log.notes if note.channel == "failure"]
 
 
-def lasting() -> None:
-    """Start a task that nobody ends."""
+ESCAPE = """
+import subprocess
+subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+shake()
+hear()
+"""
 
-    async def watch_for_ever() -> None:
-        await asyncio.sleep(3600)
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the environment of a process")
+@expected
+def test_a_process_that_left_the_group_of_its_server_is_named(switchboard: Switchboard, tmp_path: Path) -> None:
+    with switchboard(loose=process(tmp_path, ESCAPE), era="handshake") as board:
+        pass
+    assert found(board) == ["loose: the server left a process running: sleep (in a process group of its own)"]
+    for number in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            marks = [word for word in (number / "environ").read_bytes().split(b"\0") if word.startswith(b"MCPSYM_CANARY=")]
+            if marks and (number / "comm").read_text() == "sleep\n" and os.getsid(int(number.name)) == int(number.name):
+                os.kill(int(number.name), signal.SIGKILL)
+
+
+_ended = threading.Event()
+_kept: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def cleaned() -> Generator[None]:
+    """End, after a test, what its server left."""
+    _ended.clear()
+    yield
+    _ended.set()
+    for each in _kept:
+        match each:
+            case threading.Thread():
+                each.join(10)
+            case subprocess.Popen():
+                each.kill()
+                each.wait()
+            case int():
+                os.close(each)
+            case asyncio.Task():
+                pass
+            case _:
+                each.close()
+    _kept.clear()
+
+
+async def watch_for_ever() -> None:
+    await asyncio.sleep(3600)
+
+
+async def sleep_on() -> None:
+    await anyio.sleep_forever()
+
+
+def task() -> None:
     _kept.append(asyncio.get_running_loop().create_task(watch_for_ever()))
 
 
-def brief() -> None:
-    """Start a task that ends at once."""
-    _kept.append(asyncio.get_running_loop().create_task(asyncio.sleep(0)))
+def wait_for_ever() -> None:
+    _ended.wait()
 
 
-_kept: list[asyncio.Task[None]] = []
+def thread() -> None:
+    _kept.append(threading.Thread(target=wait_for_ever))
+    _kept[-1].start()
+
+
+def named_thread() -> None:
+    _kept.append(threading.Thread(target=wait_for_ever, name="poller", daemon=True))
+    _kept[-1].start()
+
+
+def busy_pool() -> None:
+    pool = ThreadPoolExecutor(thread_name_prefix="pool")
+    pool.submit(wait_for_ever)
+
+
+def file() -> None:
+    _kept.append(open(__file__))  # noqa: SIM115, PTH123 - the point of the test
+
+
+def path() -> None:
+    _kept.append(Path(__file__).open("rb"))  # noqa: SIM115 - the point of the test
+
+
+def descriptor() -> None:
+    _kept.append(os.open(__file__, os.O_RDONLY))
+
+
+def listener() -> None:
+    _kept.append(socket.create_server(("127.0.0.1", 0)))
+
+
+def pair() -> None:
+    _kept.extend(socket.socketpair())
+
+
+def child() -> None:
+    _kept.append(subprocess.Popen(["sleep", "60"]))
+
+
+RUNNING = {
+    thread: "running: wait_for_ever (runs at test_left.py:LINE)",
+    named_thread: "running: poller (runs at test_left.py:LINE)",
+    busy_pool: "running: pool_0 (runs at test_left.py:LINE)",
+    child: "running: sleep",
+    file: f"open: test_left.py ({__file__})",
+    path: f"open: test_left.py ({__file__})",
+    descriptor: f"open: test_left.py ({__file__}, descriptor NUMBER)",
+    listener: "open: listening socket (at ADDRESS)",
+    pair: "open: socket (not connected), socket (not connected)",
+}
 
 
 def server(start: Callable[[], None]) -> MCPServer[Any]:
-    """A server whose tool starts a task."""
-    made = MCPServer("tasks", log_level="WARNING")
+    """A server whose tool leaves something behind."""
+    made = MCPServer("leaving", log_level="WARNING")
 
     @made.tool()
     async def begin() -> str:
@@ -72,24 +178,78 @@ def server(start: Callable[[], None]) -> MCPServer[Any]:
     return made
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="asyncio does not tell the context of a task")
-@pytest.mark.parametrize("transport", ["memory", "http"])
-@pytest.mark.parametrize("era", ["handshake", "modern"])
-@pytest.mark.parametrize(("start", "count"), [pytest.param(lasting, 1, marks=expected), (brief, 0)], ids=["lasting", "brief"])
-def test_a_task_that_a_server_leaves_behind_is_named(
+def kept(message: str) -> str:
+    """A message without what differs from run to run."""
+    message = re.sub(r"127.0.0.1:\d+", "ADDRESS", re.sub(r"descriptor \d+", "descriptor NUMBER", message))
+    return re.sub(r"\.py:\d+", ".py:LINE", message)
+
+
+leaving = pytest.mark.mcp(expect=["lifecycle:left-*"])
+
+
+@pytest.mark.parametrize(
+    ("backend", "transport", "start"),
+    [
+        *(("asyncio", "memory", start) for start in RUNNING),
+        ("trio", "memory", thread),
+        ("trio", "http", descriptor),
+        ("asyncio", "http", file),
+        ("asyncio", "sockets", thread),
+        ("trio", "sockets", listener),
+    ],
+)
+@leaving
+def test_what_a_server_in_this_process_leaves_behind_is_named(
     switchboard: Switchboard,
-    transport: Literal["memory", "http"],
-    era: Literal["handshake", "modern"],
+    backend: str,
+    transport: Literal["memory", "http", "sockets"],
     start: Callable[[], None],
-    count: int,
 ) -> None:
     async def run() -> Any:
-        async with switchboard(loose=link(server(start), transport=transport), era=era) as board:
+        async with switchboard(loose=link(server(start), transport=transport)) as board:
             await board.call("loose__begin")
-        for task in _kept:
-            task.cancel()
-        _kept.clear()
         return board
 
-    name = "loose: the server left a task running: lasting.<locals>.watch_for_ever"
-    assert found(anyio.run(run)) == [name] * count
+    (message,) = found(anyio.run(run, backend=backend))
+    assert kept(message).endswith(RUNNING[start])
+
+
+@pytest.mark.parametrize("transport", ["memory", "http"])
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+@expected
+def test_a_task_that_a_server_leaves_behind_is_named(
+    switchboard: Switchboard, transport: Literal["memory", "http"], era: Literal["handshake", "modern"]
+) -> None:
+    async def run() -> Any:
+        async with switchboard(loose=link(server(task), transport=transport), era=era) as board:
+            await board.call("loose__begin")
+        return board
+
+    (message,) = found(anyio.run(run))
+    assert kept(message) == "loose: the server left a task running: watch_for_ever (waits at test_left.py:LINE)"
+
+
+@expected
+def test_a_task_that_a_server_leaves_in_a_nursery_of_others_is_named(switchboard: Switchboard) -> None:
+    async def run() -> Any:
+        board: Any = None
+        async with anyio.create_task_group() as others:
+
+            def start() -> None:
+                others.start_soon(sleep_on)
+
+            async with switchboard(loose=server(start)) as board:
+                await board.call("loose__begin")
+            others.cancel_scope.cancel()
+        return board
+
+    (message,) = found(anyio.run(run, backend="trio"))
+    assert message.startswith("loose: the server left a task running: sleep_on (waits at ")
+
+
+@leaving
+def test_of_two_servers_only_the_one_that_leaves_something_behind_is_named(switchboard: Switchboard) -> None:
+    with switchboard(first=server(lambda: None), second=server(thread)) as board:
+        board.call("first__begin")
+        board.call("second__begin")
+    assert [finding.link for finding in board.findings] == ["second"]
