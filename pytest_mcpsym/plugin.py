@@ -211,13 +211,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    outcome = yield
     state = item.stash[STATE]
+    try:
+        outcome = yield
+    except KeyboardInterrupt:  # There is no report of an interrupted test.
+        if state.boards:
+            from pytest_mcpsym.report.outcome import waiting_lines
+
+            item.config.stash[_INTERRUPTED] = waiting_lines(state)
+        raise
     if state.boards or _expects_in_vain(item):
         from pytest_mcpsym.report.outcome import after_body
 
         after_body(item, state)
     return outcome
+
+
+_INTERRUPTED: Final = pytest.StashKey[list[str]]()
+"""Who waited for whom when the user interrupted a test."""
 
 
 def _expects_in_vain(item: pytest.Item) -> bool:
@@ -317,11 +328,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     told = [found for report in reports if (found := getattr(report, "mcpsym", None)) is not None]
     config = terminalreporter.config
     recordings = run.recording_lines(config, told, verbose=terminalreporter.verbosity > 0)
-    if not told and not recordings:
+    waited = config.stash.get(_INTERRUPTED, list[str]())
+    if not told and not recordings and not waited:
         return
     from pytest_mcpsym.report.summary import summary
 
-    lines = [*recordings, *summary(told, options.expected_by_ini(config))]
+    lines = [
+        *(["interrupted; who waited for whom:", *waited] if waited else []),
+        *recordings,
+        *summary(told, options.expected_by_ini(config)),
+    ]
     traced = sum(1 for each in told if each["traced"])
     if traced and options.trace(config) == "on":
         lines.append(f"transcripts of {traced} tests: {config.rootpath / 'mcp-traces'}")

@@ -6,7 +6,7 @@ Pinned by `tests/checks/test_routing.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
@@ -15,6 +15,7 @@ from pytest_mcpsym.wire.exchange import Exchange
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.route import Hop
 from pytest_mcpsym.wire.splice import find
+from pytest_mcpsym.wire.waiting import last_legs, unanswered
 
 __all__ = ["ROUTING", "changed", "cycle"]
 
@@ -78,9 +79,9 @@ def cycle(view: View) -> Iterator[Finding]:
     A warning where a request was cancelled, which is none of the peer's doing, and nothing where that was within `GRACE` seconds: the
     peer had no time to answer.
     """
-    last = _last_legs(view)
+    last = last_legs(view.correlation, view.placements)
     for root in view.routes:
-        waiting = _waiting(view, root, last)
+        waiting = unanswered(view.placements, root, last)
         path: list[Hop] = []
         stack = [(root, 0)] if root.exchange.request.seq in waiting else []
         while stack:
@@ -93,36 +94,6 @@ def cycle(view: View) -> Iterator[Finding]:
                 legs = [last.get(each.exchange.request.seq, each.exchange) for each in path]
                 if not _given_up_at_once(view, legs):
                     yield _cycle(view, path[start:], legs)
-
-
-def _last_legs(view: View) -> dict[int, Exchange]:
-    """Return the last leg of each call that has several, by `seq` of its first request."""
-    legs = view.placements.legs
-    if not legs:
-        return {}
-    return {legs[each.request.seq].request.seq: each for each in view.correlation.exchanges if each.request.seq in legs}
-
-
-def _waiting(view: View, root: Hop, last: Mapping[int, Exchange]) -> dict[int, list[Hop]]:
-    """Return the hops of a route that were never concluded, by `seq` of their requests, each with those that it waits for."""
-    waiting: dict[int, list[Hop]] = {}
-    for hop in reversed(list(root.walk())):
-        if hop.callee is None:
-            continue
-        seq = hop.exchange.request.seq
-        leg = last.get(seq, hop.exchange)
-        below = [each for each in hop.children if each.exchange.request.seq in waiting and _needs(view, leg, each)]
-        if below or leg.response is None:
-            waiting[seq] = below
-    return waiting
-
-
-def _needs(view: View, leg: Exchange, child: Hop) -> bool:
-    """Whether the last leg of a call cannot be answered, or gone on from, without what it caused."""
-    if child.evidence != "continuation":
-        return leg.response is None
-    claim = view.placements.forwarded.get(child.exchange.request.seq)
-    return claim is not None and leg.response is not None and claim.seq == leg.response.seq
 
 
 def _cycle(view: View, path: Sequence[Hop], legs: Sequence[Exchange]) -> Finding:

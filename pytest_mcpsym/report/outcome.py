@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from pytest_mcpsym import options
-from pytest_mcpsym.errors import FindingsError, ReplayError, UsageError, VerifyError
+from pytest_mcpsym.errors import FindingsError, McpsymError, ReplayError, UsageError, VerifyError
 from pytest_mcpsym.items import ItemState, own_stem_of, recorder_stem
 from pytest_mcpsym.report.findings import Verdict, judge, one_line_each
 from pytest_mcpsym.report.recordings import commit, refuse_drift, refuse_misses, refuse_unplayed
 from pytest_mcpsym.report.routes import trees
 from pytest_mcpsym.switchboard.board import Board
+from pytest_mcpsym.wire.redact import Redactor
+from pytest_mcpsym.wire.waiting import given_up
 
 if TYPE_CHECKING:
     from _pytest._code.code import TerminalRepr
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_mcpsym.report.findings import FailOn
     from pytest_mcpsym.switchboard.views import Views
 
-__all__ = ["TRACES", "after_body", "after_fixtures", "complete"]
+__all__ = ["TRACES", "after_body", "after_fixtures", "complete", "waiting_lines"]
 
 TRACES = "mcp-traces"
 """Folder below the root directory in which transcripts are written."""
@@ -139,6 +141,9 @@ def complete(item: pytest.Item, state: ItemState, report: pytest.TestReport, cal
     if report.failed and state.boards and not state.shown:
         state.shown = True
         report.sections.append(("mcp routes", "\n".join(trees(state.boards))))
+        waited = [] if isinstance(error, McpsymError) else waiting_lines(state)
+        if waited:
+            report.sections.append(("mcp waiting", "\n".join(waited)))
     if state.boards:
         _trace(item, state, report)
     if report.when == "teardown":
@@ -157,6 +162,11 @@ def complete(item: pytest.Item, state: ItemState, report: pytest.TestReport, cal
             "met_ini": sorted(state.met_ini),
             "traced": state.trace is not None,
         }
+
+
+def waiting_lines(state: ItemState) -> list[str]:
+    """Return who waited for whom in the calls of a test that something else than the board gave up: its own time limit, Ctrl-C."""
+    return [line for board in state.boards for line in map(Redactor(board.rules).text, given_up(board.log))]
 
 
 def _told(error: Exception) -> pytest.CallInfo[None]:

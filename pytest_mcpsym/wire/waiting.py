@@ -6,15 +6,16 @@ answer. A peer that stands twice on the way down waits for itself. Pinned by `te
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate
-from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.log import Note, WireLog
 from pytest_mcpsym.wire.route import HOST, ROUTED, Hop, Placements, place, routes
 from pytest_mcpsym.wire.shape import draw
 
-__all__ = ["waiting"]
+__all__ = ["given_up", "last_legs", "unanswered", "waiting"]
 
 
 def waiting(log: WireLog, frame: int) -> list[str]:
@@ -32,6 +33,59 @@ def waiting(log: WireLog, frame: int) -> list[str]:
     flight = _InFlight(known, placements, _moment(known, frame))
     rows = [row for root in routes(log, known, placements) for row in flight.rows(root)]
     return draw([(0, HOST), *rows]) if len(rows) > 1 else []
+
+
+def given_up(log: WireLog) -> list[str]:
+    """Draw the calls of the host that nobody answered: who waited for whom when each was given up, whatever gave it up.
+
+    Args:
+        log: The log, as it is after that.
+
+    Returns:
+        The lines of the tree; none where every call was answered.
+    """
+    # When the board closes, the servers answer what they had not answered.
+    entries = list(itertools.takewhile(lambda entry: not (isinstance(entry, Note) and entry.channel == "closing"), log))
+    known = correlate(entries)
+    placements = place(entries, known)
+    last = last_legs(known, placements)
+    rows: list[tuple[int, str]] = []
+    for root in routes(WireLog(entries), known, placements):
+        if root.caller == HOST and root.exchange.request.seq in unanswered(placements, root, last):
+            legs = (last.get(hop.exchange.request.seq, hop.exchange) for hop in root.walk())
+            ends = (leg.end for leg in legs if leg.response is None and leg.end is not None)
+            rows += _InFlight(known, placements, min(ends, default=math.inf)).rows(root)
+    return draw([(0, HOST), *rows]) if rows else []
+
+
+def last_legs(known: Correlation, placements: Placements) -> dict[int, Exchange]:
+    """Return the last leg of each call that has several, by `seq` of its first request."""
+    legs = placements.legs
+    if not legs:
+        return {}
+    return {legs[each.request.seq].request.seq: each for each in known.exchanges if each.request.seq in legs}
+
+
+def unanswered(placements: Placements, root: Hop, last: Mapping[int, Exchange]) -> dict[int, list[Hop]]:
+    """Return the hops of a route that were never concluded, by `seq` of their requests, each with those that it waits for."""
+    waits: dict[int, list[Hop]] = {}
+    for hop in reversed(list(root.walk())):
+        if hop.callee is None:
+            continue
+        seq = hop.exchange.request.seq
+        leg = last.get(seq, hop.exchange)
+        below = [each for each in hop.children if each.exchange.request.seq in waits and _needs(placements, leg, each)]
+        if below or leg.response is None:
+            waits[seq] = below
+    return waits
+
+
+def _needs(placements: Placements, leg: Exchange, child: Hop) -> bool:
+    """Whether the last leg of a call cannot be answered, or gone on from, without what it caused."""
+    if child.evidence != "continuation":
+        return leg.response is None
+    claim = placements.forwarded.get(child.exchange.request.seq)
+    return claim is not None and leg.response is not None and claim.seq == leg.response.seq
 
 
 def _moment(known: Correlation, frame: int) -> float:

@@ -6,7 +6,7 @@ import itertools
 import json
 
 from pytest_mcpsym.wire.frame import Frame
-from pytest_mcpsym.wire.waiting import waiting
+from pytest_mcpsym.wire.waiting import given_up, waiting
 from tests.wire.strategies import Telling
 
 
@@ -75,3 +75,36 @@ def test_one_server_that_owes_the_host_one_answer_needs_no_tree() -> None:
     (first,) = chain(telling, "agent")
     cancel(telling, first)
     assert waiting(telling.log, first.seq) == []
+
+
+def test_a_call_that_something_else_gave_up_is_drawn_with_who_owes_its_answer() -> None:
+    telling = Telling()
+    sent = chain(telling, "agent", "code")
+    cancel(telling, sent[0])
+    assert given_up(telling.log) == [
+        "host",
+        f"└─ agent  tools/call run (frame {sent[0].seq})",
+        f"   └─ code  tools/call run (frame {sent[1].seq}): owes the answer",
+    ]
+
+
+def test_one_server_that_owes_an_answer_that_was_given_up_is_named() -> None:
+    telling = Telling()
+    (first,) = chain(telling, "agent")
+    assert given_up(telling.log) == ["host", f"└─ agent  tools/call run (frame {first.seq}): owes the answer"]
+
+
+def test_what_servers_answer_when_the_board_closes_is_no_answer() -> None:
+    telling = Telling()
+    (first,) = chain(telling, "agent")
+    telling.log.note("agent", "closing")
+    telling.answer(first, "error", error={"code": -32000, "message": "Connection closed"})
+    assert given_up(telling.log) == ["host", f"└─ agent  tools/call run (frame {first.seq}): owes the answer"]
+
+
+def test_a_call_that_was_answered_was_not_given_up_though_its_server_gave_something_up() -> None:
+    telling = Telling()
+    first, second = chain(telling, "agent", "code")
+    cancel(telling, second)
+    telling.answer(first)
+    assert given_up(telling.log) == []
