@@ -25,6 +25,7 @@ from pytest_mcpsym.wire.drift import DriftReport, Ignored
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.held import refuse_secrets
 from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.minted import Clocks
 from pytest_mcpsym.wire.miss import Miss, MissReport
 from pytest_mcpsym.wire.playback import Playback
 from pytest_mcpsym.wire.reading import read
@@ -205,7 +206,8 @@ class Tapes:
             raise UsageError(f"link {link!r}: there is no recording {shown}; {keep}record it with: {record}")
         spec, tape = self._play(link, recorded, era, rules, file)
         if self.mode == "verify":
-            tape.use, tape.verification, tape.ignored = "verified", Verification(redact=Redactor(rules).data), self._ignored
+            tape.use, tape.ignored = "verified", self._ignored
+            tape.verification = Verification(redact=Redactor(rules).data, clocks=_clocks(tape.head.date))
             real = replace(recorded.target, era=era)
             target = Verified(cast("Played", spec.target), real, tape.verification, patience, rules)
             spec, tape.live = replace(spec, target=target), target.log
@@ -333,6 +335,15 @@ class Tapes:
     def opened(self) -> Iterable[Tape]:
         """Return the tapes whose link was opened."""
         return [tape for tape in self.tapes if tape.board is not None]
+
+
+def _clocks(recorded: str) -> Clocks | None:
+    """Return when a recording was made and when this is; `None` where it does not say."""
+    try:
+        noon = dt.datetime.combine(dt.date.fromisoformat(recorded), dt.time(12), dt.UTC)
+    except ValueError:
+        return None
+    return Clocks(noon.timestamp(), dt.datetime.now(dt.UTC).timestamp())
 
 
 def _from_module(test: str) -> str:

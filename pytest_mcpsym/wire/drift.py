@@ -5,6 +5,9 @@
           result.content[0].text   recorded "sunny"   live "rain"
       notifications/message           not recorded: {"level": "info", "data": "…"}
     to accept: pytest --mcp-rerecord -k test_plan_trip
+    if it differs each time, ini mcp_verify_ignore:
+        weather: tools/call forecast result.content[0].text
+        weather: notifications/message *
 
 It shows what it is given, so what it is given must be redacted. Pinned by `tests/wire/test_verify.py`.
 """
@@ -12,7 +15,7 @@ It shows what it is given, so what it is given must be redacted. Pinned by `test
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -57,6 +60,15 @@ class Ignored:
                 "or * for the whole message"
             )
         return cls(link, " ".join(words) or "*", path)
+
+    @staticmethod
+    def lines(link: str, drift: Drift) -> Iterator[str]:
+        """Yield the lines that take this drift, and nothing but this, for no difference."""
+        if drift.kind == "lost":
+            return
+        what = re.sub(r"\s{2,}|[^\S ]", "*", drift.label.removeprefix("answer to "))
+        for path in [re.sub(r"\s+", "*", path_text(one.path)) for one in drift.differences] or ["*"]:
+            yield f"{link}: {what} {path}"
 
     def left(self, link: str, drift: Drift) -> Drift | None:
         """Return what is left of a drift; `None` if nothing is."""
@@ -105,7 +117,10 @@ class DriftReport:
             lines += places(drift.differences, "live")
         left = len(self.drifts) - len(shown)
         lines += [f"  … {left} more"] if left else []
-        return "\n".join([*lines, f"to accept: {self.accept}"])
+        lines.append(f"to accept: {self.accept}")
+        silencing = [line for drift in shown for line in Ignored.lines(self.link, drift)]
+        lines += ["if it differs each time, ini mcp_verify_ignore:"] if silencing else []
+        return "\n".join([*lines, *(f"    {line}" for line in dict.fromkeys(silencing))])
 
 
 def _verdict(drift: Drift) -> str:

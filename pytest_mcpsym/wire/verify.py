@@ -3,7 +3,8 @@
 The client talks to the recorded server (`pytest_mcpsym.wire.playback`). Give this machine what the client sends and what both servers
 say; it says what goes to the live one, and at the end where the two part. Frames of the two belong together so:
 
-* answers by the id, and progress by the token, of the client's request, which both servers were sent
+* answers by the id, and progress by the token, of the client's request, which both servers were sent; nobody can tell equal requests
+  apart that were in flight at once, so of these each answer is compared with an equal one first
 * requests of the server by method, the first that means the same before the first at all. The live one gets what the client answered
   to the recorded one, as soon as it has; a request that was not recorded gets an error as soon as nothing more can be recorded
 * other notifications by what they say, in order
@@ -22,9 +23,9 @@ from difflib import SequenceMatcher
 from typing import Final, Literal, cast
 
 from pytest_mcpsym.wire.exchange import token_text
-from pytest_mcpsym.wire.frame import Frame, Message, parse
+from pytest_mcpsym.wire.frame import Frame, Message, parse, parse_json
 from pytest_mcpsym.wire.match import Difference, answer_differences, asked, meaning, request_differences
-from pytest_mcpsym.wire.minted import Minted, erased
+from pytest_mcpsym.wire.minted import Clocks, Minted, erased
 from pytest_mcpsym.wire.normalise import volatile
 from pytest_mcpsym.wire.playback import Reply
 from pytest_mcpsym.wire.recording import line_of
@@ -95,11 +96,22 @@ class _Said:
 
 @dataclass(slots=True)
 class _Call:
-    """A request of the client that both servers were sent."""
+    """A request of the client that both servers were sent.
+
+    Attributes:
+        key: Text that it shares with requests that mean the same.
+        token: Its progress token.
+        equals: This one and all that mean the same and were in flight at once.
+        refused: Whether it has no recorded answer because of a miss.
+        found: Where the two answers differ.
+        progress: What the recorded and the live server told of it.
+    """
 
     method: str
     label: str
+    key: str
     token: str | None
+    equals: list[_Call] = field(default_factory=list["_Call"])
     cancelled: bool = False
     refused: bool = False
     recorded: Frame | None = None
@@ -113,11 +125,13 @@ class Verification:
 
     Args:
         redact: Replaces secrets in what the live server says as they were replaced in the recording.
+        clocks: When it was recorded, and when this is; `None` takes no number for a time.
     """
 
-    def __init__(self, *, redact: Callable[[bytes], bytes] = bytes) -> None:
+    def __init__(self, *, redact: Callable[[bytes], bytes] = bytes, clocks: Clocks | None = None) -> None:
         self._redact = redact
-        self._minted = Minted()
+        self._minted = Minted(clocks)
+        self._latest: dict[str, _Call] = {}
         self._calls: dict[str, _Call] = {}
         self._all: list[_Call] = []
         self._by_token: dict[str, _Call] = {}
@@ -136,7 +150,11 @@ class Verification:
         match message.kind:
             case "request":
                 what = asked(data)
-                call = _Call(what.method, what.label, token_text(message.meta.get("progressToken")))
+                call = _Call(what.method, what.label, what.key, token_text(message.meta.get("progressToken")))
+                before = self._latest.get(call.key)
+                call.equals = before.equals if before is not None and any(map(_in_flight, before.equals)) else []
+                call.equals.append(call)
+                self._latest[call.key] = call
                 self._all.append(call)
                 self._calls[str(message.id)] = call
                 if call.token is not None:
@@ -314,6 +332,9 @@ class Verification:
 
     def finished(self) -> tuple[Drift, ...]:
         """Return where the live server parted from its recording: what was recorded in order of its lines, then what was added."""
+        for call in self._all:
+            if len(call.equals) > 1 and call is call.equals[0]:
+                self._match_equals(call.equals)
         found = [*self._answers(), *self._requests()]
         for call in self._all:
             if not call.cancelled:
@@ -328,6 +349,23 @@ class Verification:
         """How many answers were compared."""
         return sum(call.recorded is not None and call.live is not None for call in self._all)
 
+    def _match_equals(self, calls: list[_Call]) -> None:
+        """Compare the answers to equal calls once more, each with an equal one if there is one."""
+        both = [call for call in calls if call.recorded is not None and call.live is not None]
+        left = [call.live for call in both if call.live is not None]
+        odd: list[tuple[_Call, bytes]] = []
+        for call in both:
+            recorded = call.recorded.data if call.recorded is not None else b""
+            same = next((live for live in left if not answer_differences(recorded, self._redact(live))), None)
+            if same is None:
+                odd.append((call, recorded))
+            else:
+                left.remove(same)
+                call.found = ()
+        for (call, recorded), live in zip(odd, left, strict=True):
+            paths = {path for path, _ in volatile(parse(recorded), call.method)}
+            call.found = tuple(self._telling(answer_differences(recorded, self._redact(live)), paths))
+
     def _answers(self) -> Iterator[Drift]:
         for call in self._all:
             label = f"answer to {call.label}"
@@ -338,8 +376,8 @@ class Verification:
                 yield Drift("missing", label, line)
             elif call.recorded is None and call.live is not None:
                 yield Drift("added", label, None, shown=self._redact(call.live).decode())
-            elif call.found:
-                yield Drift("differs", label, line, call.found)
+            elif found := self._unexplained(call.found):
+                yield Drift("differs", label, line, found)
 
     def _requests(self) -> Iterator[Drift]:
         for said in self._asked[0]:
@@ -353,7 +391,11 @@ class Verification:
         if recorded.key == live.key:
             return ()
         paths = {path for path, _ in volatile(parse(recorded.data), None)}
-        return tuple(self._telling(request_differences(asked(recorded.data), asked(live.data)), paths))
+        return self._unexplained(tuple(self._telling(request_differences(asked(recorded.data), asked(live.data)), paths)))
+
+    def _unexplained(self, found: tuple[Difference, ...]) -> tuple[Difference, ...]:
+        """Return the differences that are not the live server's own, as is known once the client has said all."""
+        return tuple(one for one in found if not self._minted.explained(_value(one.recorded), _value(one.sent)))
 
     def _aligned(self, recorded: list[_Said], live: list[_Said], whose: str) -> list[Drift]:
         """Compare two rows of notifications: in their order what was said during one request, in any order all else."""
@@ -409,6 +451,14 @@ def _meet(some: Sequence[_Said], others: Sequence[_Said]) -> list[tuple[_Said, _
     for other in others:
         left[other.key].append(other)
     return [(one, left[one.key].popleft()) for one in some if left[one.key]]
+
+
+def _in_flight(call: _Call) -> bool:
+    return not (call.cancelled or call.refused) and (call.recorded is None or call.live is None)
+
+
+def _value(text: str | None) -> object:
+    return None if text is None else parse_json(text.encode())
 
 
 def _method(said: _Said) -> str | None:

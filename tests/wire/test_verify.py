@@ -203,12 +203,11 @@ def test_the_server_gets_its_own_request_state_back() -> None:
     assert json.loads(verified.told[-1])["params"]["requestState"] == "l"
 
 
-def test_a_difference_that_is_carried_on_is_told_once() -> None:
+def test_what_differs_and_is_sent_back_is_the_servers_own() -> None:
     recorded = (call(1), answer(1, "note-17"), call(2, arguments={"id": "note-17"}), answer(2, "note-17"))
     live = (call(1), answer(1, "note-18"), call(2, arguments={"id": "note-17"}), answer(2, "note-18"))
     verified = Verified(recorded)
-    (found,) = verified.run(*live)
-    assert (found.kind, found.line) == ("differs", 3)
+    assert verified.run(*live) == ()
     assert json.loads(verified.told[-1])["params"]["arguments"] == {"id": "note-18"}
 
 
@@ -223,6 +222,17 @@ def test_concurrent_calls_may_speak_in_any_order() -> None:
     recorded = (call(1), call(2), log("a"), log("b"), answer(1), answer(2))
     live = (call(1), call(2), log("b"), answer(2), log("a"), answer(1))
     assert drifts(recorded, live) == []
+
+
+def test_equal_calls_at_once_may_be_answered_in_any_order() -> None:
+    recorded = (call(1), call(2), answer(1, "one"), answer(2, "two"))
+    live = (call(1), call(2), answer(2, "one"), answer(1, "two"))
+    assert drifts(recorded, live) == []
+    assert drifts(recorded, (*live[:2], answer(1, "two"), answer(2, "three"))) == [
+        "differs: answer to tools/call tool result.content[0].text"
+    ]
+    in_turn = (call(1), answer(1, "one"), call(2), answer(2, "two"))
+    assert len(drifts(in_turn, (call(1), answer(1, "two"), call(2), answer(2, "one")))) == 2
 
 
 def test_what_a_server_says_in_its_own_time_has_no_order() -> None:
@@ -295,7 +305,22 @@ def test_the_report_says_where_and_what_to_do() -> None:
         '      result.content[0].text   recorded "fine"   live "bad"',
         "  notifications/tools/list_changed   not recorded",
         "to accept: pytest --mcp-rerecord -k test_it",
+        "if it differs each time, ini mcp_verify_ignore:",
+        "    weather: notifications/message params.data",
+        "    weather: tools/call tool result.content[0].text",
+        "    weather: notifications/tools/list_changed *",
     ]
+
+
+SPACED = Drift("differs", "answer to tools/call my  tool", 7, (Difference(("result", "my key"), '"a"', '"b"'),))
+
+
+@pytest.mark.parametrize("drift", [DIFFERS, ADDED, SPACED])
+def test_the_line_that_the_report_shows_silences_what_it_is_shown_for(drift: Drift) -> None:
+    lines = list(Ignored.lines("weather", drift))
+    assert lines
+    assert all(Ignored.of(line).left("weather", drift) is None for line in lines)
+    assert all(Ignored.of(line).left("traffic", drift) is drift for line in lines)
 
 
 @given(conforming_logs(dropped=True))
