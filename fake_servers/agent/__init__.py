@@ -69,5 +69,7 @@ def agent(*, name: str = "agent", max_steps: int = 10, system: str = SYSTEM) -> 
 
 def _result(given: Done | Plan) -> CallToolResult:
     return CallToolResult(
-        content=[TextContent(type="text", text=given.text)], structured_content=given.model_dump(mode="json", exclude_none=True)
+        content=[TextContent(type="text", text=given.text)],
+        structured_content=given.model_dump(mode="json", exclude_none=True),
+        is_error=isinstance(given, Done) and given.stopped is not None,
     )

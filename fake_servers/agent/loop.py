@@ -6,7 +6,9 @@ Pinned by `tests/fakes/test_agent.py`.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Literal
 
 from mcp import MCPError
 from mcp.server.mcpserver.exceptions import ToolError
@@ -23,9 +25,12 @@ from pydantic import BaseModel
 
 from pytest_mcpsym.symmetric import NotSymmetric, Peer
 
-__all__ = ["Call", "Done", "Loop", "Plan", "Step"]
+__all__ = ["Call", "Done", "Loop", "Plan", "Step", "Stopped"]
 
 MAX_TOKENS = 4096
+
+_MOMENT: Final = 0.2
+"""Seconds that no step can be made in."""
 
 
 class Call(BaseModel):
@@ -49,11 +54,42 @@ class Step(Call):
     error: str | None = None
 
 
+Limit = Literal["steps", "hops", "calls", "tokens", "costUsd", "deadline"]
+
+
+class Stopped(BaseModel):
+    """Why the agent ended before its task did: `steps` is its own limit, the others are what its client says may still be spent."""
+
+    limit: Limit
+    left: float
+    made: list[str]
+    wanted: list[str]
+
+    @property
+    def text(self) -> str:
+        """Say so in a sentence."""
+        made, wanted = (", ".join(names) or "none" for names in (self.made, self.wanted))
+        asked = f"made {made}; asked for {wanted}" if self.wanted else f"made {made}"
+        if self.limit == "steps":
+            return f"the budget of {len(self.made) + self.left:.0f} calls is spent: {asked}"
+        return f"stopped within the client's budget, of which {self.left:g} {_UNITS[self.limit]} are left: {asked}"
+
+
+_UNITS: Final[dict[Limit, str]] = {
+    "hops": "hops",
+    "calls": "calls",
+    "tokens": "tokens",
+    "costUsd": "US dollars",
+    "deadline": "seconds",
+}
+
+
 class Done(BaseModel):
     """What the agent says in the end, and the calls that it made on the way, in the order in which the model asked for them."""
 
     text: str
     steps: list[Step]
+    stopped: Stopped | None = None
 
 
 class Loop:
@@ -75,19 +111,23 @@ class Loop:
         self.steps: list[Step] = []
 
     async def run(self, task: str) -> Done:
-        """Carry out a task.
+        """Carry out a task, as far as the budget goes.
 
         Raises:
-            ToolError: The model gave no answer, or asked for more calls than there may be.
+            ToolError: The model gave no answer.
             NotSymmetric: The client has no tools or no model to offer.
         """
         tools = await self._client.list_tools()
         messages = [_task(task)]
         while True:
+            if (stopped := self._short_of([])) is not None:
+                return self._ended(stopped)
             said = await self._ask(messages, tools)
             uses = _uses(said)
             if not uses:
                 return Done(text=_text(said.content_as_list), steps=self.steps)
+            if (stopped := self._short_of([use.name for use in uses])) is not None:
+                return self._ended(stopped)
             results = await self._make([_call(use) for use in uses])
             answers = [_answer(use, result) for use, result in zip(uses, results, strict=True)]
             messages += [
@@ -108,14 +148,34 @@ class Loop:
         return Plan(text=_text(said.content_as_list) or asked, calls=calls)
 
     async def execute(self, calls: Sequence[Call]) -> Done:
-        """Make calls side by side, and tell their results.
+        """Make calls side by side, and tell their results; none, if there may not be so many.
 
         Raises:
-            ToolError: These are more calls than there may be.
             NotSymmetric: The client has no tools to offer.
         """
+        if (stopped := self._short_of([call.tool for call in calls])) is not None:
+            return self._ended(stopped)
         results = await self._make(calls)
         return Done(text="\n".join(_text(result.content) for result in results), steps=self.steps)
+
+    def _short_of(self, wanted: list[str]) -> Stopped | None:
+        """Say what there is too little of to ask the model, or to make some calls; nothing if there is enough or nobody said."""
+        budget = self._client.budget
+        needs: tuple[tuple[Limit, float | None, float], ...] = (
+            ("steps", self._max_steps - len(self.steps), len(wanted)),
+            ("hops", budget.hops, 1 if wanted else 0),
+            ("calls", budget.calls, len(wanted)),
+            ("tokens", budget.tokens, 1),
+            ("costUsd", budget.cost_usd, math.ulp(0)),
+            ("deadline", budget.seconds, _MOMENT),
+        )
+        for limit, left, needed in needs:
+            if left is not None and left < needed:
+                return Stopped(limit=limit, left=left, made=[step.tool for step in self.steps], wanted=wanted)
+        return None
+
+    def _ended(self, stopped: Stopped) -> Done:
+        return Done(text=stopped.text, steps=self.steps, stopped=stopped)
 
     async def _ask(self, messages: Sequence[SamplingMessage], tools: Sequence[Tool]) -> CreateMessageResultWithTools:
         """Return the model's next message.
@@ -124,23 +184,17 @@ class Loop:
             ToolError: The model gave none.
             NotSymmetric: The client has no model to offer.
         """
+        left = self._client.budget.tokens
+        most = MAX_TOKENS if left is None else min(MAX_TOKENS, max(left, 1))
         try:
-            return await self._client.create_message(messages, max_tokens=MAX_TOKENS, system_prompt=self._system, tools=tools)
+            return await self._client.create_message(messages, max_tokens=most, system_prompt=self._system, tools=tools)
         except NotSymmetric:
             raise
         except MCPError as error:
             raise ToolError(f"the model gave no answer: {error}") from None
 
     async def _make(self, calls: Sequence[Call]) -> list[CallToolResult]:
-        """Make calls side by side, and return their results in the order of the calls; one that is refused is an error result.
-
-        Raises:
-            ToolError: These are more calls than are left.
-        """
-        if len(self.steps) + len(calls) > self._max_steps:
-            made = ", ".join(step.tool for step in self.steps) or "none"
-            asked = ", ".join(call.tool for call in calls)
-            raise ToolError(f"the budget of {self._max_steps} calls is spent: made {made}; asked for {asked}")
+        """Make calls side by side, and return their results in the order of the calls; one that is refused is an error result."""
         results: dict[int, CallToolResult] = {}
 
         async def one(place: int, call: Call) -> None:

@@ -277,9 +277,10 @@ def _kept(meta: Mapping[str, object], keys: Iterable[str] = FORWARDED_META) -> d
 def _answered(answer: Answer, trail: Trail, *, bridged: bool) -> bytes:
     """The body as the caller gets it: `_meta` stays on the callee's link, and so does what only the callee's era has.
 
-    What the call has spent is counted, and told anew.
+    What the call has spent is counted, and told anew; of an error it is counted alone, as errors pass as they are.
     """
     if answer.member == "error":
+        trail.settle(Usage.of(_object(answer.frame.message.error.get("data"))))
         return answer.body
     meta = answer.frame.message.meta
     kept = {**_kept(meta), **trail.settle(Usage.of(meta)).meta()}

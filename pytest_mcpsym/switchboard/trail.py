@@ -55,6 +55,9 @@ class Limits:
     cost_usd: float | None = None
 
 
+_USUAL: Final = Limits()
+
+
 @dataclass(slots=True)
 class _Tally:
     """What one hop has spent, with everything below it, and what ends with it."""
@@ -161,10 +164,10 @@ class Trail:
     def stamp(self) -> dict[str, object]:
         """Return what the request says in `_meta` of what is left.
 
-        The host's own calls say it only where the test limits tokens or cost: what else there is, is the same for all of them.
+        The host's own calls say it only where the test limits something: what there is else, is the same for all of them.
         """
         limits = self.ledger.limits
-        if self.path[:-1] == (HOST,) and limits.tokens is None and limits.cost_usd is None:
+        if self.path[:-1] == (HOST,) and limits == _USUAL:
             return {}
         whole = Budget(
             self.left, limits.hops - len(self.path) + 1, limits.calls - self.ledger.calls, limits.tokens, limits.cost_usd

@@ -57,6 +57,7 @@ from pytest_mcpsym.symmetric.names import CAUSE_KEY, IDENTIFIER, UPDATES
 from pytest_mcpsym.symmetric.run import FollowingChannel, ParkedRun
 from pytest_mcpsym.symmetric.spending import Budget, Usage
 from pytest_mcpsym.wire.frame import id_text
+from pytest_mcpsym.wire.route import ROUTED
 from pytest_mcpsym.wire.upstream import CAUSE_HEADER
 
 __all__ = ["NotSymmetric", "Peer", "Updates", "budget", "cause_headers", "peer"]
@@ -71,8 +72,8 @@ _PageT = TypeVar("_PageT", bound=PaginatedResult)
 class _Carrier(Protocol):
     """One of the two bindings."""
 
-    def budget(self) -> Budget:
-        """Return what may still be spent."""
+    def budget(self, spent: Usage) -> Budget:
+        """Return what may still be spent, once the answers to this peer's calls have reported so much."""
         ...
 
     async def ask(
@@ -90,10 +91,10 @@ class _Mirrored:
         self._request_id = request_id
         self._stamped = stamped
         self._since = anyio.current_time()
-        self._spent = Usage()
+        self._calls = 0
 
-    def budget(self) -> Budget:
-        return self._stamped.after(self._spent, anyio.current_time() - self._since)
+    def budget(self, spent: Usage) -> Budget:
+        return self._stamped.after(spent, anyio.current_time() - self._since, self._calls)
 
     async def ask(
         self, method: str, params: Mapping[str, object], progress: ProgressFnT | None, timeout: float | None
@@ -104,9 +105,8 @@ class _Mirrored:
         if timeout is not None:
             options["timeout"] = timeout
         stamped = {**params, "_meta": {CAUSE_KEY: self._request_id}}
-        answer = await sdk.channel_of(self._session).send_raw_request(method, stamped, options)
-        self._spent += _reported(answer)
-        return answer
+        self._calls += method in ROUTED
+        return await sdk.channel_of(self._session).send_raw_request(method, stamped, options)
 
 
 class _InLegs:
@@ -115,7 +115,7 @@ class _InLegs:
     def __init__(self, run: ParkedRun) -> None:
         self.run = run
 
-    def budget(self) -> Budget:
+    def budget(self, spent: Usage) -> Budget:
         # Each leg is stamped anew: what its answers report is off the stamp already.
         return self.run.budget.after(Usage(), anyio.current_time() - self.run.since)
 
@@ -172,11 +172,11 @@ class Peer:
 
     @property
     def budget(self) -> Budget:
-        """What the client says may still be spent: what is left of its last word on it by time and by what its answers reported.
+        """What the client says may still be spent: what is left of its last word on it by time, calls and what its answers reported.
 
         Advice, so that a handler can end well where it would be refused. What the client did not say is `None`.
         """
-        return self._carrier.budget()
+        return self._carrier.budget(self._usage)
 
     @property
     def usage(self) -> Usage:
@@ -424,8 +424,12 @@ class Peer:
         timeout: float | None = None,
     ) -> _ResultT:
         require(self._session, method, params)
-        answer = await self._carrier.ask(method, params, progress, timeout)
-        self._usage += _reported(answer)
+        try:
+            answer = await self._carrier.ask(method, params, progress, timeout)
+        except MCPError as error:
+            self._usage += Usage.of(_object(error.error.data))
+            raise
+        self._usage += Usage.of(_object(answer.get("_meta")))
         try:
             return result.model_validate(answer, by_name=False)
         except ValidationError as error:
@@ -486,9 +490,8 @@ def peer(context: object) -> Peer:
     return Peer(session, _Mirrored(session, request_id, budget(found)))
 
 
-def _reported(answer: Mapping[str, object]) -> Usage:
-    meta = answer.get("_meta")
-    return Usage.of(cast("Mapping[str, object]", meta) if isinstance(meta, Mapping) else None)
+def _object(value: object) -> Mapping[str, object] | None:
+    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else None
 
 
 def _wire(model: BaseModel) -> dict[str, Any]:

@@ -33,12 +33,12 @@ class Usage:
 
     @classmethod
     def of(cls, meta: Mapping[str, object] | None) -> Usage:
-        """Read the report in a result's `_meta`; nothing, where there is none."""
+        """Read the report in a result's `_meta`, or in an error's `data`; nothing, where there is none."""
         said = _members(meta, USAGE_KEY)
         return cls(int(_amount(said.get("tokens")) or 0), _amount(said.get("costUsd")) or 0.0)
 
     def meta(self) -> dict[str, object]:
-        """Return what reports this in a result's `_meta`; empty if nothing was spent."""
+        """Return what reports this in a result's `_meta`, or in an error's `data`; empty if nothing was spent."""
         told: dict[str, object] = {"tokens": self.tokens} if self.tokens else {}
         if self.cost_usd:
             told["costUsd"] = round(self.cost_usd, _DIGITS)
@@ -58,7 +58,7 @@ class Budget:
 
     Attributes:
         seconds: Until the deadline.
-        hops: From the server that is told, itself included, to the last callee.
+        hops: One below the other, from the server that is told to the last callee.
         calls: Side by side or one below the other.
         tokens: Tokens of models.
         cost_usd: US dollars.
@@ -96,12 +96,12 @@ class Budget:
         known = {name: value for name, value in told.items() if value is not None}
         return {BUDGET_KEY: known} if known else {}
 
-    def after(self, usage: Usage, seconds: float = 0.0) -> Budget:
-        """Return what is left once this was spent and so many seconds have passed."""
+    def after(self, usage: Usage, seconds: float = 0.0, calls: int = 0) -> Budget:
+        """Return what is left once this was spent, so many seconds have passed and so many calls were made."""
         return Budget(
             None if self.seconds is None else max(self.seconds - seconds, 0.0),
             self.hops,
-            self.calls,
+            None if self.calls is None else max(self.calls - calls, 0),
             None if self.tokens is None else max(self.tokens - usage.tokens, 0),
             None if self.cost_usd is None else max(self.cost_usd - usage.cost_usd, 0.0),
         )

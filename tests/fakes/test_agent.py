@@ -6,11 +6,12 @@ import anyio
 import pytest
 from mcp import Client, MCPError
 from mcp.server.mcpserver import MCPServer
-from mcp_types import CallToolResult, TextContent, ToolResultContent
+from mcp_types import CallToolResult, CreateMessageResultWithTools, TextContent, ToolResultContent, ToolUseContent
 
 from fake_servers import agent, code_mode, everything
 from pytest_mcpsym import Switchboard, link
 from pytest_mcpsym.switchboard.target import Era, Transport
+from pytest_mcpsym.symmetric import Usage
 
 pytestmark = pytest.mark.anyio
 both_eras = pytest.mark.parametrize("era", ["handshake", "modern"])
@@ -136,6 +137,44 @@ async def test_a_model_that_never_ends_is_stopped_by_the_budget(switchboard: Swi
         result
     )
     assert board.routes == "host > agent > everything x3"
+
+
+AGAIN = {"tool": "everything__echo", "arguments": {"message": "again"}, "result": "Echo: again"}
+
+
+@both_eras
+@pytest.mark.parametrize(
+    ("limit", "steps"),
+    [
+        pytest.param("calls", 2, marks=pytest.mark.mcp(max_calls=2)),
+        pytest.param("hops", 0, marks=pytest.mark.mcp(max_hops=1)),
+        pytest.param("tokens", 1, marks=pytest.mark.mcp(max_tokens=100)),
+        pytest.param("costUsd", 1, marks=pytest.mark.mcp(max_cost_usd=0.5)),
+    ],
+)
+async def test_it_stops_within_what_its_client_says_may_be_spent_and_says_so(
+    switchboard: Switchboard, era: Era, limit: str, steps: int
+) -> None:
+    async with switchboard(agent=agent(), everything=everything(), era=era) as board:
+        use = ToolUseContent(type="tool_use", id="1", name="everything__echo", input={"message": "again"})
+        spent = Usage(60, 0.25).meta()
+        message = CreateMessageResultWithTools(role="assistant", content=[use], model="m", stop_reason="toolUse", _meta=spent)
+        board.model.script(*[message] * 3)
+        result = await board.call("agent__run", task="go on")
+    note = {"limit": limit, "left": 0, "made": ["everything__echo"] * steps, "wanted": ["everything__echo"]}
+    assert result.structured_content == {"text": said(result), "steps": [AGAIN] * steps, "stopped": note}
+    assert result.is_error
+    assert "stopped within the client's budget" in said(result)
+    refused = [frame for frame in board.log.frames if b'"reason":"limit"' in frame.data.replace(b" ", b"")]
+    assert refused == []
+
+
+@both_eras
+@pytest.mark.mcp(max_tokens=50)
+async def test_it_asks_the_model_for_no_more_than_is_left(switchboard: Switchboard, era: Era) -> None:
+    async with switchboard(agent=agent(), everything=everything(), era=era) as board:
+        await board.call("agent__run", task=TASK)
+    assert board.model.requests[0].params.max_tokens == 50
 
 
 @both_eras

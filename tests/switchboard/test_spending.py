@@ -89,6 +89,27 @@ def thinker() -> MCPServer:
     return server
 
 
+def loser() -> MCPServer:
+    """A server that spends in vain, and sees what others spend so."""
+    sym = Extension()
+    server = MCPServer("loser", extensions=[sym], lifespan=sym.lifespan(), log_level="CRITICAL")
+
+    @server.tool(structured_output=False)
+    async def lose() -> None:
+        raise MCPError(-32050, "spent in vain", {"why": [1], **Usage(40).meta()})
+
+    @server.tool(structured_output=False)
+    async def try_it(context: Context, tool: str) -> str:
+        client = peer(context)
+        try:
+            await client.call_tool(tool)
+        except MCPError as error:
+            return f"{client.usage.tokens} {client.budget.tokens} {error.code} {error.message} {json.dumps(error.error.data)}"
+        return "nothing was lost"
+
+    return server
+
+
 def budgets(log: WireLog, name: str) -> list[Mapping[str, object]]:
     """What each request to a link says may be spent."""
     stamps = [frame.message.meta.get(BUDGET) for frame in log.on(name) if frame.direction == "to-server"]
@@ -175,6 +196,16 @@ async def test_what_servers_report_counts_for_the_route(switchboard: Switchboard
     assert cast("Mapping[str, object]", refused.value.error.data)["spent"] == 120
     assert [stamp["tokens"] for stamp in budgets(board.log, "b") if "tokens" in stamp] == [100, 60, 20]
     assert board.routes == "host > a > b x3"
+
+
+@eras_of_two
+@pytest.mark.mcp(max_tokens=100)
+async def test_what_an_error_reports_counts_and_the_error_stays_as_it_is(
+    switchboard: Switchboard, eras: Mapping[str, Era]
+) -> None:
+    async with switchboard(a=loser(), b=loser(), era=eras) as board:
+        said = text(await board.call("a__try_it", tool="b__lose"))
+    assert said == f"40 60 -32050 spent in vain {json.dumps({'why': [1], USAGE: {'tokens': 40}})}"
 
 
 @eras_of_two
