@@ -83,8 +83,8 @@ class Obituary:
         what = f"{self._label} speaks only the handshake era ({spoken}) and era='modern' was asked for"
         return self._error("failed", f"{what}; use era={{{self._link!r}: 'handshake'}}")
 
-    def lost(self) -> LinkError:
-        """Return the `LinkError` for a peer that closed the connection by itself."""
+    def lost(self, *, modern: bool = False) -> LinkError:
+        """Return the `LinkError` for a peer that closed the connection by itself; a server may so refuse the `modern` era."""
         notes = [note for note in self._log.notes if note.link == self._link]
         exits = [note.data.get("status") for note in notes if note.channel == "exit"]
         failures = [str(note.data.get("reason")) for note in notes if note.channel == "failure"]
@@ -94,7 +94,8 @@ class Obituary:
         when = "" if answered else " before it answered the first request"
         what = f"ended with exit status {exits[-1]}" if exits else "closed the connection"
         because = f": {failures[-1]}" if failures else ""
-        return self._error("exited" if exits else "closed", f"{self._label} {what}{when}{because}{self._evidence()}")
+        advice = f"; if it speaks only the handshake era, use era={{{self._link!r}: 'handshake'}}" if when and modern else ""
+        return self._error("exited" if exits else "closed", f"{self._label} {what}{when}{because}{advice}{self._evidence()}")
 
     def _error(self, reason: LinkFailure, message: str) -> LinkError:
         return LinkError(self._link, reason, Redactor(self._rules).text(message))

@@ -333,7 +333,7 @@ class Link:
 
     def _lose(self) -> None:
         if not self._side.closing and self.failure is None:
-            self.failure = self._obituary.lost()
+            self.failure = self._obituary.lost(modern=self.era == "modern")
         self._release()
 
     def _fall_silent(self, why: str) -> None:

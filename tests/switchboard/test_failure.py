@@ -88,6 +88,13 @@ async def test_the_words_of_a_server_are_redacted(tmp_path: Path) -> None:
     assert "abcdefgh12345678" not in str(error)
 
 
+async def test_a_server_that_ends_because_the_era_is_not_its_own_is_told_of_with_the_other_era(tmp_path: Path) -> None:
+    server = process(tmp_path, "hear(); print('expect initialize request', file=sys.stderr); sys.exit(1)")
+    error = await refusal(switchboard(weather=link(server, era="modern")))
+    assert "if it speaks only the handshake era, use era={'weather': 'handshake'}" in str(error)
+    assert "expect initialize request" in str(error)
+
+
 async def test_text_on_stdout_is_shown_with_its_frame(tmp_path: Path) -> None:
     error = await refusal(switchboard(weather=process(tmp_path, "say('Listening ...'); hear(); sys.exit(1)")))
     assert re.search(r"frame \d+ of weather is no JSON-RPC: 'Listening \.\.\.'", str(error))
