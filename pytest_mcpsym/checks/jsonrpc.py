@@ -189,10 +189,15 @@ _LAST: Final = 1.0
 
 
 def _last_words(exchange: Exchange, closing: Mapping[str, Note]) -> bool:
-    """Whether the host did not wait for an answer, because it was closing the link: it gave up a leg then, or asked even later."""
+    """Whether the host did not wait for an answer, because it was closing the link: it gave up a leg then, or asked even later.
+
+    A link that was closed before it was open is waited for no more either.
+    """
     note = closing.get(exchange.link)
     if note is None or exchange.direction != "to-server":
         return False
+    if note.data.get("opened") is False:
+        return True
     request = exchange.request
     return request.seq > note.seq or (exchange.method == CANCEL and note.time - request.time < _LAST)
 

@@ -65,6 +65,7 @@ class ClientSide:
         calls: The routed requests in flight, the client's among them.
         on_lost: Told that the peer is gone.
         on_silent: Told why the peer can say nothing unasked any more.
+        on_leaving: Told that the host ends the connection, for whatever reason.
         faults: What is done to messages on purpose.
 
     Attributes:
@@ -86,6 +87,7 @@ class ClientSide:
         calls: OpenCalls,
         on_lost: Callable[[], None],
         on_silent: Callable[[str], None],
+        on_leaving: Callable[[], None],
         faults: Faults,
     ) -> None:
         self.channel: Channel | None = None
@@ -101,6 +103,7 @@ class ClientSide:
         self._open = calls
         self._on_lost = on_lost
         self._on_silent = on_silent
+        self._on_leaving = on_leaving
         self._faults = faults
         self._owner = loops.current()
         self._symmetric = False
@@ -185,6 +188,7 @@ class ClientSide:
                     yield
                 finally:
                     self._inbox.end_reading()
+                    self._on_leaving()
                     self.closing = True
                     pumping.cancel_scope.cancel()
         finally:

@@ -80,6 +80,7 @@ class Link:
         self._client: Client | None = None
         self._obituary = Obituary(name, spec.label, tap.log, rules)
         self._owner = loops.current()
+        self._opening = anyio.CancelScope()
         self._stop = anyio.Event()
         self._released = anyio.Event()
         self._silent = anyio.Event()
@@ -97,6 +98,7 @@ class Link:
             calls=self._open,
             on_lost=self._lose,
             on_silent=self._fall_silent,
+            on_leaving=self._leave,
             faults=self.faults,
         )
 
@@ -116,7 +118,8 @@ class Link:
         opened = False
         limit = self._settings.open_timeout
         try:
-            with anyio.CancelScope(deadline=anyio.current_time() + limit) as opening:
+            with self._opening as opening:
+                opening.deadline = anyio.current_time() + limit
                 async with anyio.create_task_group() as self._side.tasks, self._make_client() as client:
                     opening.deadline = math.inf
                     self._limit_answers(client)
@@ -339,6 +342,11 @@ class Link:
     def _fall_silent(self, why: str) -> None:
         self._silence = LinkError(self.name, "http", f"{self.spec.label}: {why}")
         self._silent.set()
+
+    def _leave(self) -> None:
+        """Take note, if so it is, that the host gives up opening the link though the peer still had time: another link failed."""
+        if not (self._side.closing or self._opening.cancel_called or self._client or self.failure):
+            self._tap.note("closing", opened=False)
 
     def _release(self) -> None:
         self._pending.release(self._dead())

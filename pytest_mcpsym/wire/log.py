@@ -25,7 +25,8 @@ SideChannel = Literal[
   call `{"transport": "upstream", "target": text, "callers": links whose servers may call it}`
 * `credentials`: `{"values": list of [name, value]}`: what the link was given that is secret, such as headers and variables, and so must
   be seen nowhere else. It is kept in no recording
-* `closing`: `{}`: the host began to close the link; what the server asks after this cannot be answered any more
+* `closing`: `{}` or `{"opened": false}`: the host began to close the link; what the server asks after this cannot be answered any more.
+  A link that is not open by then was given up for another's failure, and owes no answer
 * `close`: `{"by": "host" | "peer"}`, logged once, when no more frames can come
 * `stderr`: `{"text": one line without its newline}`
 * `exit`: `{"status": int, "asked": bool}`: exit status of the peer's process (negative: ended by that signal), and whether it

@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from pytest_mcpsym import link
+from pytest_mcpsym.checks import run
 from pytest_mcpsym.errors import FindingsError, LinkError
 from pytest_mcpsym.switchboard import switchboard
 from pytest_mcpsym.switchboard.opener import Opener
@@ -141,6 +142,16 @@ async def test_one_link_that_fails_ends_the_others_and_is_the_only_error(tmp_pat
     assert error.link == "broken"
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+async def test_a_server_that_had_no_time_to_answer_because_another_failed_is_not_blamed(tmp_path: Path) -> None:
+    board = hasty(
+        switchboard(slow=process(tmp_path, "hear(); hear()"), broken=process(tmp_path, "time.sleep(0.7); sys.exit(4)", "b"))
+    )
+    with pytest.raises(LinkError, match="exit status 4"):
+        async with board:
+            pass
+    assert not [each for each in run(board._log) if each.link == "slow"]  # pyright: ignore[reportPrivateUsage] - a board that did not open is handed to nobody
 
 
 async def test_a_server_that_closes_in_mid_call_is_an_error_of_the_call_and_not_again_of_closing(tmp_path: Path) -> None:
