@@ -17,7 +17,8 @@ Pinned by `tests/test_errors.py`.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Self
 
 __all__ = [
     "AnswerTimeout",
@@ -67,6 +68,7 @@ class LinkError(McpsymError):
         link: The link's name.
         reason: Machine-readable reason.
         raised: Whether a call has raised it already; what broke in the background and was not is raised when the board closes.
+        faults: What was done on purpose and may be the cause: see docs/faults.md.
     """
 
     def __init__(self, link: str, reason: LinkFailure, message: str) -> None:
@@ -74,6 +76,15 @@ class LinkError(McpsymError):
         self.link = link
         self.reason: LinkFailure = reason
         self.raised = False
+        self.faults: tuple[str, ...] = ()
+
+    def blame(self, faults: Sequence[str]) -> Self:
+        """Say, at the end of the first line, what was done on purpose and may be the cause, unless that has been said."""
+        if faults and not self.faults:
+            self.faults = tuple(faults)
+            first, newline, rest = str(self).partition("\n")
+            self.args = (f"{first}; done on purpose: {'; '.join(faults)}{newline}{rest}",)
+        return self
 
 
 class AnswerTimeout(LinkError, TimeoutError):

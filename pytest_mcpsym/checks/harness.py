@@ -1,7 +1,7 @@
 """What the harness did itself, by faults of links, and so nobody is to be blamed for. Pinned by `tests/checks/test_harness.py`.
 
-A fault on the way to the client changes nothing on the log: it shows what the server sent. One on the way to the server does: what
-came of the message is judged no more, but for what a server owes anybody, whatever it is sent.
+A fault on the way to the client changes nothing of what the log shows of the server; but what the host made of a request that came to it
+so is judged no more. Of a message to the server, nothing that came of it is, but for what a server owes anybody, whatever it is sent.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ class Blameless:
         notes = [note for note in log.notes if note.channel == "fault"]
         self._ended = {note.link for note in notes if note.data.get("kind") in _ENDS}
         marks = {mark for note in notes for mark in _marks(note)}
-        self._frames = (
-            {frame.seq for frame in log.frames if marks and not marks.isdisjoint(_named(frame))} if marks else set[int]()
-        )
+        self._frames = _touched(log, marks) if marks else set[int]()
 
     def excuses(self, check: str, frames: tuple[int, ...], link: str) -> bool:
         """Say whether a finding of a check is the harness's own doing."""
@@ -47,21 +45,48 @@ class Blameless:
 _Mark = tuple[str, Direction, str]
 
 
+def _touched(log: WireLog, marks: set[_Mark]) -> set[int]:
+    """The frames that have a mark, and the progress of the requests among them."""
+    touched: set[int] = set()
+    tokens: set[_Mark] = set()
+    for frame in log.frames:
+        if not marks.isdisjoint(_named(frame)):
+            touched.add(frame.seq)
+            if (token := token_text(frame.message.meta.get("progressToken"))) is not None:
+                tokens.add((frame.link, _other(frame.direction), token))
+        elif tokens and frame.message.method == "notifications/progress":
+            token = token_text(frame.message.params.get("progressToken"))
+            if (frame.link, frame.direction, token) in tokens:
+                touched.add(frame.seq)
+    return touched
+
+
 def _marks(note: Note) -> list[_Mark]:
-    """What a fault on the way to the server was done to: the id that the message had, and has now, or its method."""
-    if note.data.get("direction") != "to-server" or note.data.get("kind") in _INTACT:
+    """The requests that a fault was done to, by whose direction and id, and the notifications, by their method.
+
+    An answer on its way to the client is none: what the server owed it has sent, and the log shows it.
+    """
+    data = note.data
+    way: Direction = "to-server" if data.get("direction") == "to-server" else "to-client"
+    what = data.get("what", "request" if way == "to-server" else "answer")
+    if data.get("kind") in _INTACT or (way == "to-client" and what == "answer"):
         return []
-    idents = [str(note.data[name]) for name in ("id", "became") if note.data.get(name) is not None]
-    return [(note.link, "to-server", name) for name in idents or [str(note.data.get("method"))]]
+    asker = _other(way) if what == "answer" else way
+    idents = [str(data[name]) for name in ("id", "became", "names") if data.get(name) is not None]
+    named: list[_Mark] = [(note.link, asker, ident) for ident in idents]
+    return named if data.get("id") is not None else [*named, (note.link, way, str(data.get("method")))]
 
 
 def _named(frame: Frame) -> list[_Mark]:
-    """The requests to the server that a frame is, answers or cancels; of another notification, its method."""
+    """The request that a frame is, answers or cancels; of another notification, its method."""
     message = frame.message
     if message.method is not None and message.id is None:
         named = token_text(message.params.get("requestId"))
-        return [(frame.link, "to-server", name) for name in (named, message.method) if name is not None]
-    asks = message.method is not None
-    if message.id is None or asks != (frame.direction == "to-server"):
+        return [(frame.link, frame.direction, name) for name in (named, message.method) if name is not None]
+    if message.id is None:
         return []
-    return [(frame.link, "to-server", message.id)]
+    return [(frame.link, frame.direction if message.method is not None else _other(frame.direction), message.id)]
+
+
+def _other(direction: Direction) -> Direction:
+    return "to-client" if direction == "to-server" else "to-server"

@@ -179,19 +179,15 @@ def _run(served: Served, given: Namespace) -> int:
 
 def _faults(given: list[str]) -> tuple[Fault, ...]:
     from pytest_mcpsym.errors import UsageError
-    from pytest_mcpsym.faults.fault import described
-    from pytest_mcpsym.faults.kinds import KINDS, SERVED
+    from pytest_mcpsym.faults.fault import described, unfit
+    from pytest_mcpsym.faults.kinds import SERVED
 
     try:
         faults = described(given)
     except UsageError as error:
         raise CommandError(f"--fault: {error}") from None
-    fitting = [name for name, kind in KINDS.items() if kind.fits(SERVED)]
-    for fault in faults:
-        if fault.kind not in fitting:
-            raise CommandError(
-                f"--fault: {fault.kind!r} is nothing that a server on stdio does; there are {', '.join(fitting)}"
-            )
+    for wrong in filter(None, (unfit(fault, SERVED) for fault in faults)):
+        raise CommandError(f"--fault: {wrong}")
     return faults
 
 

@@ -5,17 +5,22 @@ Pinned by `tests/faults/test_links.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.faults.alter import told, touches
 from pytest_mcpsym.faults.fault import Fault, unfit
+from pytest_mcpsym.faults.pieces import pieces
+from pytest_mcpsym.faults.seen import Seen, see
 from pytest_mcpsym.transport.tap import Tap
-from pytest_mcpsym.wire.frame import Message
 
-__all__ = ["Applied", "Faults"]
+__all__ = ["RECUT", "Applied", "Faults"]
+
+RECUT: Final = ("split", "coalesce")
+"""The kinds that leave a message as it is, and change how its bytes come."""
 
 
 class Applied:
@@ -33,10 +38,10 @@ class Applied:
         self._faults = faults
         self._met = 0
 
-    def due(self, direction: str, method: str) -> bool:
+    def due(self, seen: Seen) -> bool:
         """Say whether it is done to a message, and take note of it."""
         fault = self.fault
-        if not fault.meets(direction, method):
+        if not fault.meets(seen.direction, seen.method, seen.sort, seen.message.id) or not touches(fault, seen):
             return False
         self._met += 1
         nth, times = fault.number("nth"), fault.number("times")
@@ -47,6 +52,10 @@ class Applied:
             return False
         self.count += 1
         return True
+
+    def pieces(self, data: bytes) -> list[bytes]:
+        """Cut the bytes of a message as the fault wants it."""
+        return pieces(self.fault, data)
 
     def stop(self) -> None:
         """Do it to no more messages."""
@@ -69,14 +78,20 @@ class Faults:
         transport: What the link is, so that a fault which does not fit is refused.
         given: Those in force from the start.
 
+    Attributes:
+        orders: What a transport is to do to the bytes of the message that it is handed next.
+
     Raises:
         UsageError: One of them does not fit.
     """
 
     def __init__(self, tap: Tap, transport: str, given: Iterable[Fault] = ()) -> None:
+        self.orders: Sequence[Applied] = ()
         self._tap = tap
         self._transport = "http" if transport == "sockets" else transport
         self._applied: list[Applied] = []
+        self._added = 0
+        self._last = {"to-server": b"", "to-client": b""}
         for each in given:
             self.add(each)
 
@@ -92,7 +107,8 @@ class Faults:
         wrong = unfit(fault, self._transport)
         if wrong:
             raise UsageError(f"link {self._tap.link!r}: {wrong}")
-        applied = Applied(self, fault, f"{self._tap.link}/{len(self._applied)}")
+        applied = Applied(self, fault, f"{self._tap.link}/{self._added}")
+        self._added += 1
         self._applied.append(applied)
         return applied
 
@@ -101,21 +117,60 @@ class Faults:
         if applied in self._applied:
             self._applied.remove(applied)
 
-    def due(self, direction: str, method: str, *kinds: str) -> Iterator[Applied]:
-        """Yield the faults of some kinds (of all, if none is named) that are done to a message, each counted."""
+    def before(self, direction: str, data: bytes) -> bytes:
+        """Return the message with an id before this one, and keep this one, if it has one; nothing is parsed."""
+        before = self._last[direction]
+        if b'"id"' in data:
+            self._last[direction] = data
+        return before
+
+    def see(self, direction: str, data: bytes, before: bytes = b"") -> Seen:
+        """Return what is known of a message."""
+        return see(self._tap.log, self._tap.link, direction, data, before)
+
+    def due(self, seen: Seen, kinds: Iterable[str]) -> Iterator[Applied]:
+        """Yield the faults of some kinds that are done to a message, each counted when it is asked for."""
         for each in tuple(self._applied):
-            if (not kinds or each.fault.kind in kinds) and each.due(direction, method):
+            if each.fault.kind in kinds and each.due(seen):
                 yield each
 
-    def note(self, applied: Applied, message: Message, method: str, became: str | None = None) -> None:
+    def recut(self, data: bytes, kinds: Iterable[str] = RECUT) -> list[Applied]:
+        """Return what a transport is to do to the bytes of a message to the client, each noted."""
+        if not any(each.fault.kind in kinds and each.fault.direction == "to-client" for each in self._applied):
+            return []
+        seen = self.see("to-client", data)
+        due = list(self.due(seen, kinds))
+        for applied in due:
+            self.note(applied, seen, told(applied.fault, data, data))
+        return due
+
+    def take(self) -> Sequence[Applied]:
+        """Return what a transport is to do to the message that it was just handed."""
+        orders, self.orders = self.orders, ()
+        return orders
+
+    def note(self, applied: Applied, seen: Seen, did: str, became: str | None = None, *, meant: bool = False) -> None:
         """Log that a fault was done to a message.
 
         Args:
             applied: The fault.
-            message: What it was done to, as it was sent.
-            method: Its method, or that of the request it answers.
+            seen: What it was done to, as it was sent.
+            did: What became of it, in words.
             became: Its id, as JSON text, where the fault gave it another.
+            meant: Whether the log will not show it as it was sent.
         """
         fault = applied.fault
-        told = {"kind": fault.kind, "direction": fault.direction, "method": method, "id": message.id, "became": became}
-        self._tap.note("fault", fault=str(fault), **told)
+        data: dict[str, object] = {
+            "fault": str(fault),
+            "kind": fault.kind,
+            "direction": fault.direction,
+            "method": seen.method,
+            "what": seen.sort,
+            "id": seen.message.id,
+            "became": became,
+            "names": seen.names,
+            "did": did,
+        }
+        if meant:
+            data["meant"] = seen.data.decode(errors="replace")
+        self._tap.note("fault", **data)

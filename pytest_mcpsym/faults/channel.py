@@ -1,45 +1,35 @@
 """A channel that does faults to the messages of another one: between the client of a link and its transport.
 
-The tap is below: what is logged is what the server got and what it sent, and each fault is a note beside it. Faults of bytes are the
-transports'. Pinned by `tests/faults/test_links.py`.
+The tap is below: what is logged is what the server got and what it sent, and each fault is a note beside it, logged before it is done. Faults
+of bytes are the transports', which are given their orders here. Messages pass in the order in which they came: what is held back holds back
+what is behind it. After the end that a fault made of the server, nothing more is heard of it. Pinned by `tests/faults/test_links.py`.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, cast
 
 import anyio
 from anyio.abc import TaskGroup
 
 from pytest_mcpsym.faults.active import Applied, Faults
-from pytest_mcpsym.faults.alter import STRANGER, altered, injected
+from pytest_mcpsym.faults.alter import STRANGER, altered, injected, told
+from pytest_mcpsym.faults.kinds import KINDS
+from pytest_mcpsym.faults.seen import Seen
 from pytest_mcpsym.transport.tap import Channel, Undelivered
-from pytest_mcpsym.wire.frame import Frame, Message, parse
+from pytest_mcpsym.wire.frame import Frame, parse
 
 __all__ = ["FaultyChannel"]
 
-_HERE: Final = (
-    "delay",
-    "slow",
-    "drop",
-    "duplicate",
-    "reorder",
-    "truncate",
-    "corrupt",
-    "half-close",
-    "exit",
-    "stderr-flood",
-    "id-type",
-    "id-reused",
-    "unknown-notification",
-    "unsolicited-request",
-    "late-progress",
-    "wrong-token",
-)
-"""The kinds that are done here."""
+_ORDERED: Final = frozenset({"split", "coalesce", "status", "redirect", "stall", "cut", "reset"})
+"""The kinds that transports do."""
+_TO_SERVER: Final = frozenset(KINDS)
+_TO_CLIENT: Final = _TO_SERVER - _ORDERED
+"""What a transport does to the bytes of an answer it does by itself: it has them first."""
 
 
 class _Breakable(Protocol):
@@ -55,17 +45,24 @@ class _Breakable(Protocol):
 
 
 @dataclass(slots=True)
-class _Asked:
-    """What is remembered of a request until it is answered."""
+class _Passed:
+    """What faults made of a message.
 
-    method: str
-    token: object
+    Attributes:
+        now: What comes in its place, in order.
+        held: The fault that makes it wait for the next one.
+        ends: The fault that ends the connection.
+        orders: What the transport is to do.
+    """
+
+    now: list[bytes]
+    held: Applied | None = None
+    ends: Applied | None = None
+    orders: list[Applied] = field(default_factory=list[Applied])
 
 
 class FaultyChannel:
     """See the module. Its `send` and `receive` are those of `Channel`.
-
-    An answer has the method of its request if that was sent while there was a fault.
 
     Args:
         inner: The channel of the transport.
@@ -77,43 +74,36 @@ class FaultyChannel:
         self._inner = inner
         self._faults = faults
         self._tasks = tasks
-        self._asked: dict[tuple[str, str], _Asked] = {}
-        self._last: dict[str, bytes] = {"to-server": b"", "to-client": b""}
+        self._sending = anyio.Lock()
         self._ready: deque[Frame | Undelivered] = deque()
         self._held_in: Frame | None = None
-        self._held_out: tuple[bytes, Mapping[str, str] | None] | None = None
+        self._held_out: tuple[list[bytes], Mapping[str, str] | None] | None = None
         self._holding = 0.0
         self._made = 0
+        self._ended = False
+        self._killed = False
 
     async def send(self, data: bytes, headers: Mapping[str, str] | None = None) -> Frame | None:
         """Send a message, or what faults make of it: see `Channel.send`."""
-        before = self._identified("to-server", data)
+        before = self._faults.before("to-server", data)
         if self._idle:
             return await self._inner.send(data, headers)
-        message = parse(data)
-        method, token = self._known("to-server", message)
-        if message.id is not None and STRANGER in message.id:
+        seen = self._faults.see("to-server", data, before)
+        if seen.sort == "answer" and STRANGER in str(seen.message.id):
             return None  # The answer to a request that the server did not make.
-        due = list(self._faults.due("to-server", method, *_HERE))
-        self._remember("to-server", message)
+        async with self._sending:
+            passed = await self._through(seen)
         frame: Frame | None = None
-        for each in await self._out(due, data, before):
-            frame = await self._inner.send(each, headers)
-        if self._held_out is not None and frame is not None:
+        for each in passed.now if passed.held is None else []:
+            self._faults.orders = passed.orders
+            sent = await self._inner.send(each, headers)
+            frame = frame or sent
+        if passed.held is not None:
+            await self._hold_out(passed, headers)
+        elif frame is not None:
             await self._let_go()
-        for applied in due:
-            if applied.fault.kind == "reorder":
-                await self._hold_out(applied, data, headers)
-            became = None if frame is None or frame.message.id == message.id else frame.message.id
-            self._faults.note(applied, message, method, became)
-            made = injected(applied.fault, self._made + 1, token)
-            if made is not None:
-                self._made += 1
-                await self._inner.send(made, headers)
-            if applied.fault.kind == "half-close":
-                await cast("_Breakable", self._inner).end_input()
-            elif applied.fault.kind == "exit":
-                cast("_Breakable", self._inner).kill()
+        if passed.ends is not None:
+            await self._end(passed.ends)
         return frame
 
     async def receive(self) -> Frame | Undelivered:
@@ -122,26 +112,90 @@ class FaultyChannel:
             item = await self._next()
             if item is None:
                 continue
+            if self._killed:
+                continue  # It was on its way when the fault ended the server, and nobody is there to hear it.
             if isinstance(item, Undelivered):
                 return item
-            before = self._identified("to-client", item.data)
+            before = self._faults.before("to-client", item.data)
             if self._idle:
                 return item
-            method, token = self._known("to-client", item.message)
-            if item.message.kind in ("result", "error") and STRANGER in str(item.message.id):
+            seen = self._faults.see("to-client", item.data, before)
+            if seen.sort == "answer" and STRANGER in str(seen.message.id):
                 continue  # The answer to a request that the client did not make.
             held, self._held_in = self._held_in, None
-            due = list(self._faults.due("to-client", method, *_HERE))
-            self._ready.extend(await self._in(due, item, method, token, before))
+            passed = await self._through(seen)
+            frames = [item if each is item.data else replace(item, data=each) for each in passed.now]
+            if passed.held is not None:
+                self._held_in, self._holding = frames[0], passed.held.fault.number("seconds")
+                frames = frames[1:]
+            self._ready.extend(frames)
             if held is not None:
                 self._ready.append(held)
-            self._remember("to-client", item.message)
+            if passed.ends is not None:
+                await self._end(passed.ends)
         return self._ready.popleft()
 
     @property
     def _idle(self) -> bool:
         """Whether nothing is to be done, and nothing was: messages pass unread, at no cost."""
-        return not self._faults and not self._made and self._held_in is None and self._held_out is None
+        waiting = self._held_in is not None or self._held_out is not None or self._sending.locked()
+        return not self._faults and not self._made and not waiting
+
+    async def _through(self, seen: Seen) -> _Passed:
+        """Take a message through the faults that are done to it; what one has lost meets no other."""
+        passed = _Passed([seen.data])
+        extra: list[bytes] = []
+        for applied in self._faults.due(seen, _TO_SERVER if seen.direction == "to-server" else _TO_CLIENT):
+            fault = applied.fault
+            kind, met = fault.kind, passed.now[0]
+            made = injected(fault, self._made + 1, seen.token)
+            if made is None:
+                passed.now = [altered(fault, seen, each, applied.random) for each in passed.now]
+            changed = passed.now[0] if made is None else made
+            became = parse(changed).id if kind in ("id-type", "id-reused") else None
+            is_gone = kind == "drop" or (kind == "exit" and seen.direction == "to-client")
+            self._faults.note(
+                applied,
+                seen,
+                told(fault, met, changed),
+                became,
+                meant=seen.direction == "to-server" and (is_gone or (made is None and changed != met)),
+            )
+            if made is not None:
+                self._made += 1
+                extra.append(made)
+                continue
+            await self._wait(applied, met)
+            if kind == "duplicate":
+                passed.now = passed.now * int(fault.number("count"))
+            elif kind in ("exit", "half-close"):
+                passed.ends = applied
+            elif kind == "reorder":
+                passed.held = applied
+            elif kind in _ORDERED:
+                passed.orders.append(applied)
+            if is_gone:
+                return _Passed(extra, ends=passed.ends)
+        passed.now += extra
+        return passed
+
+    async def _wait(self, applied: Applied, data: bytes) -> None:
+        fault = applied.fault
+        if fault.kind == "delay":
+            await anyio.sleep(fault.number("seconds"))
+        elif fault.kind == "slow":
+            await anyio.sleep(len(data) / fault.number("rate"))
+
+    async def _end(self, applied: Applied) -> None:
+        """End the server, or its input, once."""
+        inner = cast("_Breakable", self._inner)
+        if applied.fault.kind == "exit" and not self._killed:
+            self._killed = True
+            self._ready.clear()
+            inner.kill()
+        elif applied.fault.kind == "half-close" and not self._ended:
+            self._ended = True
+            await inner.end_input()
 
     async def _next(self) -> Frame | Undelivered | None:
         """Return what comes next; `None` if a message that is held back has waited long enough and is ready instead."""
@@ -153,56 +207,17 @@ class FaultyChannel:
         self._held_in = None
         return None
 
-    async def _out(self, due: list[Applied], data: bytes, before: bytes) -> list[bytes]:
-        """What is sent now in place of a message."""
-        sent = [data]
-        for applied in due:
-            fault = applied.fault
-            await self._wait(applied, data)
-            if fault.kind in ("drop", "reorder"):
-                return []
-            if fault.kind == "duplicate":
-                sent = sent * int(fault.number("count"))
-            sent = [altered(fault, each, applied.random, before) for each in sent]
-        return sent
-
-    async def _in(self, due: list[Applied], frame: Frame, method: str, token: object, before: bytes) -> list[Frame]:
-        """What the client gets in place of a message."""
-        got = [frame]
-        for applied in due:
-            fault = applied.fault
-            self._faults.note(applied, frame.message, method)
-            await self._wait(applied, frame.data)
-            if fault.kind == "exit":
-                cast("_Breakable", self._inner).kill()
-            if fault.kind == "reorder":
-                self._held_in, self._holding = frame, fault.number("seconds")
-            if fault.kind in ("drop", "exit", "reorder"):
-                return []
-            if fault.kind == "duplicate":
-                got = got * int(fault.number("count"))
-            got = [replace(each, data=altered(fault, each.data, applied.random, before)) for each in got]
-            made = injected(fault, self._made + 1, token)
-            if made is not None:
-                self._made += 1
-                got.append(replace(frame, data=made))
-        return got
-
-    async def _wait(self, applied: Applied, data: bytes) -> None:
-        fault = applied.fault
-        if fault.kind == "delay":
-            await anyio.sleep(fault.number("seconds"))
-        elif fault.kind == "slow":
-            await anyio.sleep(len(data) / fault.number("rate"))
-
-    async def _hold_out(self, applied: Applied, data: bytes, headers: Mapping[str, str] | None) -> None:
+    async def _hold_out(self, passed: _Passed, headers: Mapping[str, str] | None) -> None:
+        assert passed.held is not None
         await self._let_go()
-        held = self._held_out = (data, headers)
+        held = self._held_out = (passed.now, headers)
+        seconds = passed.held.fault.number("seconds")
 
         async def give_up() -> None:
-            await anyio.sleep(applied.fault.number("seconds"))
+            await anyio.sleep(seconds)
             if self._held_out is held:
-                await self._let_go()
+                with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                    await self._let_go()
 
         self._tasks.start_soon(give_up)
 
@@ -210,23 +225,5 @@ class FaultyChannel:
         """Send what was held back."""
         held, self._held_out = self._held_out, None
         if held is not None:
-            await self._inner.send(*held)
-
-    def _identified(self, direction: str, data: bytes) -> bytes:
-        """Return the message with an id before this one, and keep this one, if it has one; nothing is parsed."""
-        before = self._last[direction]
-        if b'"id"' in data:
-            self._last[direction] = data
-        return before
-
-    def _known(self, direction: str, message: Message) -> tuple[str, object]:
-        """Return the method that a message has, or its request had, and the progress token of that."""
-        if message.method is not None:
-            return message.method, message.meta.get("progressToken")
-        other = "to-client" if direction == "to-server" else "to-server"
-        asked = self._asked.pop((other, message.id or ""), None)
-        return ("", None) if asked is None else (asked.method, asked.token)
-
-    def _remember(self, direction: str, message: Message) -> None:
-        if message.id is not None and message.kind == "request":
-            self._asked[direction, message.id] = _Asked(str(message.method), message.meta.get("progressToken"))
+            for each in held[0]:
+                await self._inner.send(each, held[1])

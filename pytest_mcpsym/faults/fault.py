@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import cast
 
 from pytest_mcpsym.errors import UsageError
-from pytest_mcpsym.faults.kinds import DIRECTIONS, KINDS, SELECTORS, Kind, Option
+from pytest_mcpsym.faults.kinds import DIRECTIONS, KINDS, SELECTORS, SERVED, Kind, Option
 
 __all__ = ["Fault", "described", "fault", "parse", "unfit"]
 
@@ -38,17 +38,31 @@ class Fault:
         """What the table says of its kind."""
         return KINDS[self.kind]
 
+    def value(self, name: str) -> float | int | str:
+        """Return an option, or its default."""
+        return self.options.get(name, _options(self.kind)[name].default)
+
     def number(self, name: str) -> float:
         """Return a numeric option, or its default."""
-        return cast("float", self.options.get(name, _options(self.kind)[name].default))
+        return cast("float", self.value(name))
 
     def text(self, name: str) -> str:
         """Return a textual option, or its default."""
-        return str(self.options.get(name, _options(self.kind)[name].default))
+        return str(self.value(name))
 
-    def meets(self, direction: str, method: str) -> bool:
-        """Say whether a message is one that it is done to."""
-        return direction == self.direction and fnmatchcase(method, self.method)
+    def meets(self, direction: str, method: str, sort: str, ident: str | None) -> bool:
+        """Say whether a message is one that it is done to.
+
+        Args:
+            direction: Where it goes.
+            method: Its method, or that of the request it answers.
+            sort: `request`, `answer` or `notification`.
+            ident: Its id as JSON text.
+        """
+        if direction != self.direction or not fnmatchcase(method, self.method) or self.text("what") not in ("", sort):
+            return False
+        wanted = self.text("id")
+        return not wanted or (ident is not None and wanted in (ident, ident.strip('"')))
 
     def __str__(self) -> str:
         """The text that `parse` reads back."""
@@ -84,21 +98,25 @@ def fault(kind: str, direction: str | None = None, method: str = "*", **options:
         if name not in known:
             raise UsageError(f"the fault {kind!r} has no option {name!r}{_nearest(name, known)}; {_takes(kind)}")
         options[name] = _value(kind, name, value, known[name])
+    if "nth" in options and "every" in options:
+        raise UsageError(f"nth= and every= of the fault {kind!r} are two ways to say which message; give one of them")
     return Fault(kind, way, method, cast("dict[str, float | int | str]", options))
 
 
 def _value(kind: str, name: str, value: object, option: Option) -> float | int | str:
     wanted = type(option.default)
+    refused = f"{name}={value!r} of the fault {kind!r}: use"
     if wanted is str:
+        if option.choices and value not in option.choices:
+            raise UsageError(f"{refused} {option.bounds} ({option.about})")
         return str(value)
     try:
         number = int(str(value)) if wanted is int else float(str(value))
     except ValueError:
         word = "a whole number" if wanted is int else "a number"
-        raise UsageError(f"{name}={value!r} of the fault {kind!r}: use {word} ({option.about})") from None
-    if not number >= option.least or (name in ("chance", "keep") and number > 1):
-        most = " to 1" if name in ("chance", "keep") else " or more"
-        raise UsageError(f"{name}={value!r} of the fault {kind!r}: use {option.least:g}{most} ({option.about})")
+        raise UsageError(f"{refused} {word} ({option.about})") from None
+    if not option.least <= number <= option.most:
+        raise UsageError(f"{refused} {option.bounds} ({option.about})")
     return number
 
 
@@ -125,7 +143,9 @@ def parse(text: str) -> Fault:
         name, equals, value = word.partition("=")
         if not equals:
             raise UsageError(f"{word!r} in the fault {text!r}: write KIND [DIRECTION] [METHOD] [NAME=VALUE ...]")
-        options[name.replace("-", "_")] = value
+        if name in options:
+            raise UsageError(f"{name}= is given twice in the fault {text!r}; give it once")
+        options[name] = value
     return fault(kind, direction, method, **options)
 
 
@@ -143,7 +163,12 @@ def described(given: Iterable[str | Fault]) -> tuple[Fault, ...]:
 def unfit(given: Fault, transport: str) -> str:
     """Return why a fault cannot be done on a transport, nothing if it can."""
     kind = given.about
+    why = kind.never.get((given.direction, transport), "")
+    if why:
+        return f"the fault {given.kind!r} {given.direction} cannot be on {transport}: {why}"
     if kind.fits(transport):
         return ""
     fitting = ", ".join(name for name, each in KINDS.items() if each.fits(transport))
-    return f"the fault {given.kind!r} is for {' and '.join(kind.transports)}, and this link is {transport}, on which there are {fitting}"
+    where = " and ".join(each for each in kind.transports if ("serve" in each) == ("serve" in transport)) or SERVED
+    this = "this" if "serve" in transport else "this link"
+    return f"the fault {given.kind!r} is for {where}, and {this} is {transport}, on which there are {fitting}"

@@ -17,9 +17,9 @@ from pytest_mcpsym.faults.active import Applied, Faults
 from pytest_mcpsym.faults.channel import FaultyChannel
 from pytest_mcpsym.faults.fault import Fault
 from pytest_mcpsym.faults.kinds import SERVED
+from pytest_mcpsym.faults.seen import Seen
 from pytest_mcpsym.transport.memory import MemoryServer, open_memory
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
-from pytest_mcpsym.wire.frame import Message
 from pytest_mcpsym.wire.log import WireLog
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ __all__ = ["serve_faulty"]
 class _Told(Faults):
     """Faults that are told of on standard error, which one of them fills."""
 
-    def note(self, applied: Applied, message: Message, method: str, became: str | None = None) -> None:
+    def note(self, applied: Applied, seen: Seen, did: str, became: str | None = None, *, meant: bool = False) -> None:
         """Write what was done, and to what."""
-        super().note(applied, message, method, became)
+        super().note(applied, seen, did, became, meant=meant)
         if applied.fault.kind == "stderr-flood":
             _flood(int(applied.fault.number("bytes")))
-        ident = "" if message.id is None else f" (id {message.id})"
-        sys.stderr.write(ascii(f"fault: {applied.fault}: {method or 'message'}{ident}")[1:-1] + "\n")
+        ident = "" if seen.message.id is None else f" (id {seen.message.id})"
+        sys.stderr.write(ascii(f"fault: {applied.fault}: {seen.method or 'message'}{ident}: {did}")[1:-1] + "\n")
         sys.stderr.flush()
 
 

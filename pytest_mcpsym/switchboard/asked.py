@@ -101,6 +101,10 @@ class Requesting(Asking, Protocol):
         """Send one request and wait for its answer."""
         ...
 
+    def purpose(self, ident: str) -> str:
+        """Return what was done on purpose to a request, as words behind an error; nothing where nothing was."""
+        ...
+
 
 Serve = Callable[[Asking, Asked], Awaitable[bytes]]
 """Answers what a server asks: (its link, what it asks) → the bytes of the `result` or `error` member. May raise `MCPError`."""

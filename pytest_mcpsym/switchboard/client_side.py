@@ -245,7 +245,7 @@ class ClientSide:
             return None
         self.refusal = item.message
         self._open.end(item.id)
-        return _failed(item.id, item.code, item.message)
+        return _failed(item.id, item.code, item.message + self._link.purpose(item.id))
 
     def _mirrored(self, frame: Frame, method: str | None) -> bool:
         """Serve a request of the server that belongs to one of its own, or a list; return whether it is such a request."""

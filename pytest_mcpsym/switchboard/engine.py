@@ -19,6 +19,7 @@ from mcp_types import CallToolResult, Tool
 from pydantic import ValidationError
 
 from pytest_mcpsym.errors import AnswerTimeout, LinkError, LinkNameError, UsageError
+from pytest_mcpsym.faults.blame import blamed
 from pytest_mcpsym.switchboard.asked import Answer, OnProgress, OnSent
 from pytest_mcpsym.switchboard.catalog import entries_of
 from pytest_mcpsym.switchboard.failure import first_fault, root_cause
@@ -237,13 +238,18 @@ class Engine:
 
     @contextmanager
     def _drawn(self) -> Generator[None]:
-        """Say of an answer that did not come in time who waited for whom."""
+        """Say of a failure what was done on purpose, and of an answer that did not come in time who waited for whom."""
+        began = len(self._log)
         try:
             yield
-        except AnswerTimeout as error:
+        except LinkError as error:
+            redactor = Redactor(self._rules)
+            error.blame([redactor.text(each) for each in blamed(self._log, began, error.link)])
+            if not isinstance(error, AnswerTimeout):
+                raise
             lines = [] if error.frame is None else waiting(WireLog(self._log), error.frame)
             if lines:
-                error.args = (Redactor(self._rules).text("\n".join((f"{error}; who waited for whom:", *lines))),)
+                error.args = (redactor.text("\n".join((f"{error}; who waited for whom:", *lines))),)
             raise
 
     async def ask(

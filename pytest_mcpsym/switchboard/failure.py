@@ -6,12 +6,14 @@ Every text is redacted: it is made for terminals and reports. Pinned by `tests/s
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import cast
 
 from mcp import MCPError
 from pydantic import ValidationError
 
 from pytest_mcpsym.errors import LinkError, LinkFailure, McpsymError
+from pytest_mcpsym.faults.blame import blamed, ended
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.redact import Redactor, Rules, redact
@@ -97,8 +99,23 @@ class Obituary:
         advice = f"; if it speaks only the handshake era, use era={{{self._link!r}: 'handshake'}}" if when and modern else ""
         return self._error("exited" if exits else "closed", f"{self._label} {what}{when}{because}{advice}{self._evidence()}")
 
+    def blame(self, error: LinkError, since: int, ident: str | None = None) -> None:
+        """Say of the end of a request what was done to it on purpose; see `pytest_mcpsym.faults.blame`."""
+        error.blame(self._redacted(blamed(self._log, since, self._link, ident)))
+
+    def purpose(self, ident: str) -> str:
+        """Return, as words behind an error of JSON-RPC, what was done on purpose to a request; nothing where nothing was."""
+        told = self._redacted(blamed(self._log, 0, self._link, ident, meanwhile=False))
+        return f"; done on purpose: {'; '.join(told)}" if told else ""
+
+    def _redacted(self, told: Iterable[str]) -> list[str]:
+        redactor = Redactor(self._rules)
+        return [redactor.text(each) for each in told]
+
     def _error(self, reason: LinkFailure, message: str) -> LinkError:
-        return LinkError(self._link, reason, Redactor(self._rules).text(message))
+        error = LinkError(self._link, reason, Redactor(self._rules).text(message))
+        told, error.raised = ended(self._log, self._link)  # Who ends a link on purpose need not be told when the board closes.
+        return error.blame(self._redacted(told))
 
     def _guess(self) -> str:
         """Why a server may be silent: it was started without the option that makes it a stdio server, or it waits."""

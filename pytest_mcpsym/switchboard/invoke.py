@@ -122,7 +122,8 @@ class _Limit:
         try:
             yield
         except AnswerTimeout as error:
-            raise AnswerTimeout(self._link.name, self._method, self._seconds, error.frame, error.broken) from None
+            whole = AnswerTimeout(self._link.name, self._method, self._seconds, error.frame, error.broken)
+            raise whole.blame(error.faults) from None
 
 
 async def pages(

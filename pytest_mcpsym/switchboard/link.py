@@ -193,6 +193,7 @@ class Link:
         if on_progress is not None:
             stamped["progressToken"] = json.loads(ident)
         data = raw_request(ident, method, params, stamped)
+        began = len(self._tap.log)
         limit = self._settings.call_timeout if timeout is None else timeout
         sent: Frame | None = None
         if trail is not None:
@@ -211,7 +212,8 @@ class Link:
             with anyio.move_on_after(_OBITUARY_GRACE):
                 await self._released.wait()
             raise self._dead() from None
-        except LinkError:
+        except LinkError as error:
+            self._obituary.blame(error, began, ident)
             raise
         except BaseException:
             await self._cancel(ident, sent, "nobody waits for the answer any more")
@@ -219,7 +221,9 @@ class Link:
         finally:
             self._open.end(ident)
         await self._cancel(ident, sent, f"timed out after {limit:g} s")
-        raise AnswerTimeout(self.name, method, limit, sent.seq if sent else None, self._broken(sent))
+        late = AnswerTimeout(self.name, method, limit, sent.seq if sent else None, self._broken(sent))
+        self._obituary.blame(late, began, ident)
+        raise late
 
     async def _answer(self, what: str, events: MemoryObjectReceiveStream[Event], on_progress: OnProgress | None) -> Answer:
         """Wait for the answer to one request, telling of progress on the way."""
@@ -304,6 +308,10 @@ class Link:
             call.trail.end()
         return answer
 
+    def purpose(self, ident: str) -> str:
+        """Return what was done on purpose to a request, as words behind an error."""
+        return self._obituary.purpose(ident)
+
     # Small things.
 
     def _headers(self, method: str | None, params: bytes) -> dict[str, str]:
@@ -361,7 +369,7 @@ class Link:
         """The first frame since a request that is no JSON, so that it may have been the answer."""
         if sent is None:
             return None
-        since = (frame for frame in self._tap.log.frames if frame.seq > sent.seq and frame.link == self.name)
+        since = (frame for frame in self._tap.log.on(self.name) if frame.seq > sent.seq and frame.direction == "to-client")
         return next((frame.seq for frame in since if frame.message.kind == "not-json"), None)
 
     async def _cancel(self, ident: str, sent: Frame | None, reason: str) -> None:

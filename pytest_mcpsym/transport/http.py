@@ -79,7 +79,9 @@ class HTTPChannel:
         headers: Mapping[str, str],
         timeout: float,
         retry_delay: float,
+        faults: Faults | None = None,
     ) -> None:
+        self._faults = faults
         self._endpoint = endpoint
         self._tap = tap
         self._tasks = tasks
@@ -116,11 +118,13 @@ class HTTPChannel:
         """
         if self._closed:
             raise anyio.ClosedResourceError
+        orders = self._faults.take() if self._faults is not None else ()
         message = parse(data)
         extra = httpx2.Headers(dict(headers or {}))
         if message.method == "notifications/cancelled" and await self._cancel(message, extra):
             return None
         exchange = self._begin(message, extra)
+        exchange.orders = orders
         request = self._request("POST", exchange, extra, data)
         frame = self._tap.sent(data, Envelope(exchange.number, header_pairs(request.headers)))
         self._running.add(exchange)
@@ -208,7 +212,7 @@ class HTTPChannel:
         merged.update(extra)
         request = self._endpoint.client.build_request(method, self._endpoint.url, content=data, headers=merged)
         if data is not None:
-            request.stream = Body(data, exchange.written)
+            request.stream = Body(data, exchange.written, exchange.orders)
         return request
 
     async def _cancel(self, message: Message, extra: httpx2.Headers) -> bool:
@@ -437,8 +441,10 @@ async def open_http(
     )
     body: Exception | None = None
     async with client, anyio.create_task_group() as tasks:
-        endpoint = Endpoint(client, url, tap, faults)
-        channel = HTTPChannel(endpoint, tap, tasks, headers=headers or {}, timeout=timeout, retry_delay=retry_delay)
+        endpoint = Endpoint(client, url, tap, tasks, faults)
+        channel = HTTPChannel(
+            endpoint, tap, tasks, headers=headers or {}, timeout=timeout, retry_delay=retry_delay, faults=faults
+        )
         try:
             yield channel
         except Exception as error:  # noqa: BLE001  # Raised again below, outside of the task group, which would wrap it.

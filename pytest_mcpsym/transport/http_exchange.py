@@ -6,7 +6,7 @@ endpoint. Pinned by `tests/transport/test_http.py` and `tests/transport/test_htt
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 import httpx2
+from anyio.abc import TaskGroup
 
-from pytest_mcpsym.transport.http_faults import respond
+from pytest_mcpsym.transport.http_faults import recut, respond
 from pytest_mcpsym.transport.tap import Tap
 
 if TYPE_CHECKING:
-    from pytest_mcpsym.faults.active import Faults
+    from pytest_mcpsym.faults.active import Applied, Faults
 
 __all__ = ["LINGER", "Body", "Endpoint", "Exchange", "header_pairs", "sentence"]
 
@@ -48,6 +49,7 @@ class Exchange:
         retry: Seconds to wait before that.
         failure: Why no response came.
         scope: Cancelled to close its response.
+        orders: Faults that are done to the message that is posted.
     """
 
     number: int
@@ -59,6 +61,7 @@ class Exchange:
     last_event_id: str | None = None
     retry: float | None = None
     failure: str | None = None
+    orders: Sequence[Applied] = ()
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     written: anyio.Event = field(default_factory=anyio.Event)
     accepted: anyio.Event = field(default_factory=anyio.Event)
@@ -66,50 +69,66 @@ class Exchange:
 
 
 class Body(httpx2.AsyncByteStream):
-    """A request body that says when it was taken; it can be sent again after a redirect."""
+    """A request body that says when it was taken; it can be sent again after a redirect.
 
-    def __init__(self, data: bytes, written: anyio.Event) -> None:
-        self._data = data
+    Args:
+        data: The body.
+        written: Set when it was taken.
+        orders: Faults that are done to it.
+    """
+
+    def __init__(self, data: bytes, written: anyio.Event, orders: Sequence[Applied] = ()) -> None:
+        self._pieces = [data]
+        self._seconds = 0.0
         self._written = written
+        for applied in orders:
+            if applied.fault.kind == "split":
+                self._pieces, self._seconds = applied.pieces(data), applied.fault.number("seconds")
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return _BodyIterator(self._data, self._written)
+        return _BodyIterator(self._pieces, self._seconds, self._written)
 
 
 class _BodyIterator:
     """No generator, so that nothing is left to a garbage collector when the server stops reading."""
 
-    __slots__ = ("_rest", "_written")
+    __slots__ = ("_left", "_seconds", "_started", "_written")
 
-    def __init__(self, data: bytes, written: anyio.Event) -> None:
-        self._rest: bytes | None = data
+    def __init__(self, pieces: list[bytes], seconds: float, written: anyio.Event) -> None:
+        self._left = iter(pieces)
+        self._seconds = seconds
+        self._started = False
         self._written = written
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        rest, self._rest = self._rest, None
-        if rest is None:
+        piece = next(self._left, None)
+        if piece is None:
             self._written.set()
             raise StopAsyncIteration
-        return rest
+        if self._started:
+            await anyio.sleep(self._seconds)
+        self._started = True
+        return piece
 
 
 class Endpoint:
     """Where the HTTP requests of one link go, and the notes about them."""
 
-    def __init__(self, client: httpx2.AsyncClient, url: str, tap: Tap, faults: Faults | None = None) -> None:
+    def __init__(self, client: httpx2.AsyncClient, url: str, tap: Tap, tasks: TaskGroup, faults: Faults | None = None) -> None:
         self.client = client
         self.url = url
         self._tap = tap
+        self._tasks = tasks
         self._faults = faults
 
     @asynccontextmanager
     async def open(self, exchange: Exchange, request: httpx2.Request) -> AsyncGenerator[httpx2.Response]:
         """Send one HTTP request, follow the redirects that may be followed, and note how the exchange began and ended."""
         url = self.url
-        response = await self._start(exchange, request, url)
+        response = await self._start(exchange, request, url, exchange.orders)
         for _ in range(_REDIRECTS):
             target = _redirect_target(response)
             if target is None:
@@ -128,19 +147,23 @@ class Endpoint:
         finally:
             await self._finish(exchange, response, failure)
 
-    async def _start(self, exchange: Exchange, request: httpx2.Request, url: str) -> httpx2.Response:
+    async def _start(
+        self, exchange: Exchange, request: httpx2.Request, url: str, orders: Sequence[Applied] = ()
+    ) -> httpx2.Response:
         """Send one HTTP request and return its response, of which only the head has been read."""
         headers = [list(pair) for pair in header_pairs(request.headers)]
         self._tap.note("http", exchange=exchange.number, event="request", method=request.method, url=url, headers=headers)
         try:
             send = partial(self.client.send, request, stream=True, follow_redirects=False)
-            response = await (send() if not self._faults else respond(self._faults, request, send))
+            response = await (respond(orders, request, send) if orders else send())
         except httpx2.HTTPError as error:
             self._tap.note("http", exchange=exchange.number, event="closed", by="peer", reason=sentence(error))
             raise
         except BaseException:
             self._tap.note("http", exchange=exchange.number, event="closed", by="host", **_why(exchange))
             raise
+        if self._faults is not None:
+            recut(self._faults, response, self._tasks)
         headers = [list(pair) for pair in header_pairs(response.headers)]
         self._tap.note("http", exchange=exchange.number, event="response", status=response.status_code, headers=headers)
         return response

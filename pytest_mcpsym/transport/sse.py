@@ -8,10 +8,13 @@ end of the stream cuts off is dropped, as that section says. Pinned by `tests/tr
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["EventDecoder", "ServerSentEvent"]
+__all__ = ["EventCutter", "EventDecoder", "ServerSentEvent", "event_data"]
+
+_EVENT_END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
 _RETRY_DIGITS: Final = 9
 """A longer `retry` (over eleven days) is ignored, so that no peer can make a number that no clock takes."""
@@ -90,3 +93,39 @@ class EventDecoder:
         self._event = ""
         self._id: str | None = None
         self._retry: int | None = None
+
+
+class EventCutter:
+    """Cuts a stream into events, each with the empty line behind it, byte for byte."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the events that end in a chunk."""
+        rest = self._rest + chunk
+        found: list[bytes] = []
+        start = 0
+        for end in _EVENT_END.finditer(rest):
+            found.append(rest[start : end.end()])
+            start = end.end()
+        self._rest = rest[start:]
+        return found
+
+    def hold(self, chunk: bytes) -> list[bytes]:
+        """Keep a chunk of what is no event stream for `rest`, and return no event."""
+        self._rest += chunk
+        return []
+
+    def rest(self) -> bytes:
+        """Return what is no whole event yet, and forget it."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+def event_data(event: bytes) -> bytes:
+    """Return the data of one whole event."""
+    fields = (line.partition(b":") for line in event.splitlines())
+    return b"\n".join(value.removeprefix(b" ") for name, _, value in fields if name == b"data")

@@ -10,7 +10,8 @@ input, wait, SIGTERM, wait, SIGKILL. A process that left the group (a daemon) es
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -27,7 +28,7 @@ from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.frame import Frame
 
 if TYPE_CHECKING:
-    from pytest_mcpsym.faults.active import Faults
+    from pytest_mcpsym.faults.active import Applied, Faults
 
 __all__ = ["BUFFERED_MESSAGES", "Patience", "open_stdio"]
 
@@ -36,8 +37,6 @@ BUFFERED_MESSAGES: Final = 64
 _CHUNK: Final = 65_536
 _STDERR_LINE: Final = 65_536
 """Bytes of standard error after which a line without end is cut."""
-_JOIN: Final = 0.25
-"""Seconds that a message which is to be written together with the next one waits for it."""
 _IDLE_POLL: Final = 0.1
 
 
@@ -98,14 +97,13 @@ class _Write:
 
     Attributes:
         data: Its line.
-        pieces: In how many pieces it is written, with a pause of so many seconds between two.
-        joined: Whether it waits for the next message, to be written together with it.
+        fault: The `split` that is done to it.
+        joined: Seconds that it waits for the next message, to be written together with it.
     """
 
     data: bytes
-    pieces: int = 1
-    pause: float = 0.0
-    joined: bool = False
+    fault: Applied | None = None
+    joined: float = 0
     done: anyio.Event = field(default_factory=anyio.Event)
     written: bool = False
 
@@ -132,6 +130,8 @@ class _StdioLink:
         self._scope = anyio.CancelScope(shield=True)
         self._writing = anyio.CancelScope()
         self._reading: set[anyio.CancelScope] = set()
+        self._kept: list[bytes] = []
+        self._keeping = math.inf
         self._shut = False
         self._asked = False
         self._leftovers = True
@@ -149,7 +149,7 @@ class _StdioLink:
         if self._writing.cancel_called:
             raise anyio.BrokenResourceError
         frame = self._tap.sent(data)
-        write = self._last_write = self._as_faults_want(frame, _Write(data + b"\n"))
+        write = self._last_write = self._as_faults_want(_Write(data + b"\n"))
         self._outbox.send_nowait(write)
         if write.joined:
             return frame
@@ -196,9 +196,10 @@ class _StdioLink:
                 batch = [await self._writes.receive()]
                 try:
                     if batch[0].joined:
-                        with anyio.move_on_after(_JOIN):
-                            batch.append(await self._writes.receive())
-                    await _put(stdin, b"".join(each.data for each in batch), batch[0])
+                        with anyio.move_on_after(batch[0].joined):
+                            while batch[-1].joined:
+                                batch.append(await self._writes.receive())
+                    await _put(stdin, b"".join(each.data for each in batch), batch[0].fault)
                     for each in batch:
                         each.written = True
                 finally:
@@ -209,15 +210,13 @@ class _StdioLink:
             while True:
                 self._writes.receive_nowait().done.set()
 
-    def _as_faults_want(self, frame: Frame, write: _Write) -> _Write:
+    def _as_faults_want(self, write: _Write) -> _Write:
         """Say how the bytes of a message are written, where a fault of the link has a say in it."""
-        if self._faults:
-            method = frame.message.method or ""
-            for applied in self._faults.due("to-server", method, "split", "coalesce"):
-                self._faults.note(applied, frame.message, method)
-                write.joined = write.joined or applied.fault.kind == "coalesce"
-                if applied.fault.kind == "split":
-                    write.pieces, write.pause = int(applied.fault.number("pieces")), applied.fault.number("seconds")
+        for applied in self._faults.take() if self._faults is not None else ():
+            if applied.fault.kind == "coalesce":
+                write.joined = applied.fault.number("seconds")
+            elif applied.fault.kind == "split":
+                write.fault = applied
         return write
 
     async def end_input(self) -> None:
@@ -234,11 +233,41 @@ class _StdioLink:
         """Turn each line of standard output into a frame."""
         assert self._process.stdout is not None
         lines = Lines()
-        while chunk := await self._chunk(self._process.stdout):
-            for line in lines.feed(chunk):
-                await self._deliver(line)
+        while True:
+            chunk: bytes | None = None
+            with anyio.move_on_after(self._keeping):
+                chunk = await self._chunk(self._process.stdout)
+            if chunk == b"":
+                break
+            if chunk is None:
+                await self._let_go()
+            else:
+                for line in lines.feed(chunk):
+                    await self._arrive(line)
+        await self._let_go()
         await self._deliver(lines.rest())
         self._stdout_done.set()
+
+    async def _arrive(self, line: bytes) -> None:
+        """Deliver one line as the faults of the link want it: read piece by piece, or together with the next one."""
+        seconds = 0.0
+        for applied in self._faults.recut(line) if self._faults and line else ():
+            if applied.fault.kind == "coalesce":
+                seconds = applied.fault.number("seconds")
+            else:
+                [line] = [whole async for whole in _read_slowly(applied, line + b"\n")]
+        if seconds:
+            self._kept.append(line)
+            self._keeping = seconds
+        else:
+            await self._let_go()
+            await self._deliver(line)
+
+    async def _let_go(self) -> None:
+        """Deliver what was kept for the next line."""
+        kept, self._kept, self._keeping = self._kept, [], math.inf
+        for line in kept:
+            await self._deliver(line)
 
     async def _deliver(self, line: bytes) -> None:
         """Log one line and hand it over, as soon as there is room; an empty line is no message."""
@@ -324,13 +353,22 @@ class _StdioLink:
         close_transport(self._process)
 
 
-async def _put(stdin: ByteSendStream, data: bytes, write: _Write) -> None:
-    """Write some bytes, in as many pieces as a message wants."""
-    size = -(-len(data) // write.pieces)
-    for start in range(0, len(data), size):
-        if start:
-            await anyio.sleep(write.pause)
-        await stdin.send(data[start : start + size])
+async def _read_slowly(split: Applied, data: bytes) -> AsyncIterator[bytes]:
+    """Read lines as they are when they come in pieces."""
+    lines = Lines()
+    for place, piece in enumerate(split.pieces(data)):
+        if place:
+            await anyio.sleep(split.fault.number("seconds"))
+        for line in lines.feed(piece):
+            yield line
+
+
+async def _put(stdin: ByteSendStream, data: bytes, split: Applied | None) -> None:
+    """Write some bytes, in as many pieces as a fault wants."""
+    for place, piece in enumerate([data] if split is None else split.pieces(data)):
+        if place and split is not None:
+            await anyio.sleep(split.fault.number("seconds"))
+        await stdin.send(piece)
 
 
 async def _close_pipe(pipe: AsyncResource | None) -> None:

@@ -41,8 +41,10 @@ SideChannel = Literal[
   server left behind when the link had closed
 * `approval`: `{"method": text, "name": a routed name or URI, "decision": "approved" | "refused" | "unscripted" | "undecided"}`: what the peer of this
   link wanted of another, and what the user said to it
-* `fault`: `{"fault": text, "kind": text, "direction": text, "method": text, "id": text | None, "became": text | None}`: what the harness did on
-  purpose to a message with this method (of an answer: that of its request) and id, and the id that it has since, if it has another
+* `fault`: `{"fault": text, "kind": text, "direction": text, "method": text, "what": "request" | "answer" | "notification" | "", "id": text |
+  None, "became": text | None, "names": text | None, "did": text, "meant": text}`: what the harness did on purpose to a message with this
+  method (of an answer: that of its request) and id; the id that it has since, if it has another; the request that it cancels; what became
+  of it, in words; and, of a message to the server that does not stand on the log as it was sent, what was to be sent
 """
 
 Evidence = Literal["routed", "meta", "continuation", "stream", "sole", "ambiguous"]

@@ -297,7 +297,8 @@ def _note(note: Note) -> str:
         ).rstrip()
     if note.channel == "fault":
         what = f"{data.get('method') or 'message'}" + (f" (id {data['id']})" if data.get("id") else "")
-        return "  ".join((_text(note.link), "fault", _text(data.get("fault")), _text(what)))
+        done = (_text(data.get("did")),) if data.get("did") else ()
+        return "  ".join((_text(note.link), "fault", _text(data.get("fault")), _text(what), *done))
     words = [_text(note.link), note.channel]
     only = data.pop("text", data.pop("reason", None))
     if only is not None:

@@ -89,3 +89,42 @@ def test_what_a_fault_broke_is_still_owed_an_error() -> None:
     telling.frame("weather", "to-server", raw(id=1, method="tools/call")[:-5])
     done(telling, "truncate", id="1")
     assert ids(telling) == ["jsonrpc:silence"]
+
+
+def test_what_the_host_made_of_a_request_that_a_fault_duplicated_is_no_finding() -> None:
+    telling = Telling()
+    asked = telling.request("weather", "to-client", 1, "roots/list")
+    for _ in range(2):
+        telling.answer(asked, roots=[])
+    assert ids(telling) == ["jsonrpc:answered-twice"]
+    done(telling, "duplicate", "to-client", what="request", id="1", method="roots/list")
+    assert ids(telling) == []
+
+
+def test_an_answer_of_the_host_that_a_fault_gave_another_id_is_no_finding() -> None:
+    telling = Telling()
+    telling.frame("weather", "to-server", raw(id=9, result={}))
+    assert ids(telling) == ["jsonrpc:answer-to-nobody"]
+    done(telling, "id-type", what="answer", id='"9"', became="9", method="roots/list")
+    assert ids(telling) == []
+
+
+def test_a_call_whose_cancellation_a_fault_lost_is_owed_nothing() -> None:
+    telling = Telling()
+    telling.call("weather", 1)
+    assert ids(telling) == ["jsonrpc:unanswered"]
+    done(telling, "drop", what="notification", method="notifications/cancelled", names="1")
+    assert ids(telling) == []
+
+
+@pytest.mark.parametrize(("token", "found"), [(1, []), (2, ["progress:not-increasing"])])
+def test_progress_of_a_call_that_a_fault_duplicated_may_come_twice(token: int, found: list[str]) -> None:
+    telling = Telling()
+    for ident in (1, 2):
+        call = telling.request("weather", "to-server", ident, "tools/call", {"name": "now", "_meta": {"progressToken": ident}})
+        if ident == token:
+            for _ in range(2):
+                telling.notify("weather", "to-client", "progress", progressToken=token, progress=1)
+        telling.answer(call)
+    done(telling, "duplicate", what="request", id="1")
+    assert ids(telling) == found

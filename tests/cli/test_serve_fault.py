@@ -33,7 +33,7 @@ def test_an_answer_is_lost_and_the_server_goes_on(switchboard: Switchboard) -> N
         assert not board.call("clock__now").is_error
         board.client("clock").list_tools()
     assert [frame.message.kind for frame in board.log.frames].count("result") == 3
-    assert said(board)[0] == 'fault: drop to-client tools/call nth=1: tools/call (id "clock-1")'
+    assert said(board)[0] == 'fault: drop to-client tools/call nth=1: tools/call (id "clock-1"): lost'
 
 
 @pytest.mark.mcp(expect=["jsonrpc:unanswered"])
@@ -83,7 +83,10 @@ def test_a_link_refuses_to_flood_the_standard_error_of_its_server(switchboard: S
     ("words", "says"),
     [
         (["--fault", "dorp"], "--fault: there is no fault 'dorp'; did you mean 'drop'?"),
-        (["--fault", "status code=500"], "--fault: 'status' is nothing that a server on stdio does; there are delay, slow"),
+        (
+            ["--fault", "status code=500"],
+            "--fault: the fault 'status' is for mcpsym serve over HTTP, and this is mcpsym serve, on which there are delay, slow",
+        ),
         (["--http", "0", "--fault", "drop"], "--fault is for stdio; over HTTP, links of a board have faults"),
     ],
 )

@@ -53,7 +53,7 @@ def test_a_message_that_waits_for_a_next_one_is_written_in_the_end(switchboard: 
 @pytest.mark.parametrize("kind", ["split", "coalesce"])
 def test_what_a_pipe_does_with_bytes_is_refused_elsewhere(switchboard: Switchboard, reached: Reached, kind: str) -> None:
     refused = pytest.raises(
-        UsageError, match=f"link 'peer': the fault '{kind}' is for stdio, and this link is memory, on which"
+        UsageError, match=f"link 'peer': the fault '{kind}' is for stdio and http, and this link is memory, on which"
     )
     with refused, switchboard(peer=reached("memory", kind)):
         pass

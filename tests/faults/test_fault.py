@@ -13,7 +13,8 @@ from pytest_mcpsym.faults import KINDS, Fault, fault, parse, unfit
 def test_every_kind_can_be_written_as_text_and_read_back(kind: str) -> None:
     about = KINDS[kind]
     options: dict[str, object] = {
-        name: 5 if option.default == 0 else option.default or "x" for name, option in about.options.items()
+        name: 5 if option.default == 0 else option.default or (option.choices or ("x",))[0]
+        for name, option in about.options.items()
     }
     made = fault(kind, about.directions[-1], "tools/*", nth=2, seed=7, **options)
     assert parse(str(made)) == made
@@ -53,6 +54,11 @@ def test_what_is_not_given_is_the_default() -> None:
         ("split pieces=1", "pieces='1' of the fault 'split': use 2 or more (how many)"),
         ("drop chance=1.5", "chance='1.5' of the fault 'drop': use 0 to 1 (only with this probability)"),
         ("delay seconds=nan", "use 0 or more"),
+        ("status code=200", "code='200' of the fault 'status': use 400 to 599 (which)"),
+        ("redirect code=200", "code='200' of the fault 'redirect': use 300 to 399 (with which status)"),
+        ("drop what=reply", "what='reply' of the fault 'drop': use request or answer or notification (only requests, answers"),
+        ("drop nth=2 every=3", "nth= and every= of the fault 'drop' are two ways to say which message; give one of them"),
+        ("drop nth=2 nth=3", "nth= is given twice in the fault 'drop nth=2 nth=3'; give it once"),
         ("drop to-client tools/call twice", "'twice' in the fault 'drop to-client tools/call twice': write KIND [DIRECTION]"),
     ],
 )
@@ -66,11 +72,17 @@ def test_what_is_no_fault_is_refused_with_what_there_is(text: str, says: str) ->
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_table_says_which_kind_fits_which_transport(kind: str, transport: str) -> None:
     wrong = unfit(fault(kind), transport)
-    assert (wrong == "") == (transport in KINDS[kind].transports)
-    if wrong:
-        assert wrong.startswith(
-            f"the fault '{kind}' is for {' and '.join(KINDS[kind].transports)}, and this link is {transport}"
-        )
+    assert (wrong == "") == (transport in KINDS[kind].transports and (kind, transport) != ("coalesce", "http"))
+    if wrong and transport not in KINDS[kind].transports:
+        where = " and ".join(each for each in KINDS[kind].transports if "serve" not in each) or "mcpsym serve"
+        assert wrong.startswith(f"the fault '{kind}' is for {where}, and this link is {transport}")
+
+
+def test_what_a_transport_has_in_one_direction_alone_is_refused_with_the_reason() -> None:
+    assert unfit(parse("coalesce to-client"), "http") == ""
+    assert unfit(parse("coalesce to-server"), "http") == (
+        "the fault 'coalesce' to-server cannot be on http: each message to the server is a request of its own"
+    )
 
 
 def test_the_checks_know_which_faults_leave_a_message_whole_and_which_end_the_link() -> None:
