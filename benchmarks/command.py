@@ -16,6 +16,7 @@ from typing import Final, cast
 from benchmarks.calls import faces, recorded_call
 from benchmarks.footprint import footprint
 from benchmarks.growth import growth
+from benchmarks.judging import judging
 from benchmarks.opening import opening
 from benchmarks.recorder import recorder
 from benchmarks.redaction import redaction
@@ -34,6 +35,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Effort], Iterable[Row | Skipped]]]] = {
     "open": opening,
     "memory": footprint,
     "growth": growth,
+    "judge": judging,
     "redaction": redaction,
     "recorder": recorder,
     "replay": replaying,

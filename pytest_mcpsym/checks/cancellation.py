@@ -50,7 +50,9 @@ def not_propagated(view: View) -> Iterator[Finding]:
 
     The asking peer owes the cancellation of what it asked for, the host that of what it forwarded.
     """
-    times = {entry.seq: entry.time for entry in view.log}
+    if all(exchange.state != "cancelled" for exchange in view.correlation.exchanges):
+        return
+    times = view.times
     last = max(times.values(), default=0.0)
 
     def ran_on(cause: Exchange, caused: Exchange) -> bool:
@@ -64,11 +66,11 @@ def not_propagated(view: View) -> Iterator[Finding]:
         message = f"{caused.link}: {who} did not cancel {called(caused)} when {called(cause)} on {cause.link} was cancelled"
         return not_propagated.finding(message, frames, caused.link, view.route(hop.exchange))
 
-    for parent in view.routes.walk():
+    for parent in view.hops:
         for hop in parent.children:
             if hop.via is not None and ran_on(parent.exchange, hop.via):
                 yield found(parent.exchange, hop.via, hop, "the server")
-    for hop in view.routes.walk():
+    for hop in view.hops:
         if hop.via is not None and not hop.refused and ran_on(hop.via, hop.exchange):
             yield found(hop.via, hop.exchange, hop, "the host")
 

@@ -31,18 +31,19 @@ def undeclared(view: View) -> Iterator[Finding]:
     """Find mirrored requests (handshake era) and result types of the extension (modern era) that a client did not ask for."""
     clients: dict[str, Mapping[str, object]] = {}
     for exchange in view.correlation.exchanges:
-        params = exchange.request.message.params
         if exchange.method == "initialize" and exchange.direction == "to-server":
-            clients[exchange.link] = _declared(params.get("capabilities"))
+            clients[exchange.link] = _declared(exchange.request.message.params.get("capabilities"))
         elif exchange.direction == "to-client":
             family = exchange.method.partition("/")[0]
             if exchange.link in clients and family in _FAMILIES and family not in clients[exchange.link]:
                 text = f"{exchange.link}: the server sent {called(exchange)} to a client that declared no {family} for it"
                 yield undeclared.finding(text, (exchange.request,), exchange.link, view.route(exchange))
-        elif exchange.response is not None and _CAPABILITIES in exchange.request.message.meta:
+        elif exchange.response is not None:
             kind = exchange.response.message.result.get("resultType")
-            declared = _declared(exchange.request.message.meta[_CAPABILITIES])
-            if isinstance(kind, str) and kind.startswith(_PREFIX) and not declared:
+            if not isinstance(kind, str) or not kind.startswith(_PREFIX):
+                continue
+            meta = exchange.request.message.meta
+            if _CAPABILITIES in meta and not _declared(meta[_CAPABILITIES]):
                 text = f"{exchange.link}: the server answered {called(exchange)} with {shown(kind)}, which the client did not declare"
                 yield undeclared.finding(text, (exchange.request, exchange.response), exchange.link, view.route(exchange))
 

@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar, cast
 
 from pytest_mcpsym.checks.harness import Blameless
 from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
-from pytest_mcpsym.wire.route import Placements, Routes, place, routes
+from pytest_mcpsym.wire.route import Hop, Placements, Routes, place, routes
 
 __all__ = ["CRASHED", "Check", "Finding", "Registry", "Severity", "View", "check", "judge", "matches", "wrong_pattern"]
 
 Severity = Literal["error", "warning"]
+_Derived = TypeVar("_Derived")
 
 CRASHED: Final = "check:crashed"
 """Check id of the finding that a check raised an exception."""
@@ -59,6 +60,15 @@ class View:
 
     def __init__(self, log: WireLog) -> None:
         self.log = log
+        self._derived: dict[object, object] = {}
+
+    def once(self, derive: Callable[[View], _Derived]) -> _Derived:
+        """Return what a function makes of this view, made once for all checks that ask for it; it must not be changed."""
+        try:
+            return cast("_Derived", self._derived[derive])
+        except KeyError:
+            derived = self._derived[derive] = derive(self)
+            return derived
 
     @cached_property
     def correlation(self) -> Correlation:
@@ -74,6 +84,16 @@ class View:
     def routes(self) -> Routes:
         """Who called whom."""
         return routes(self.log, self.correlation, self.placements)
+
+    @cached_property
+    def hops(self) -> tuple[Hop, ...]:
+        """All hops of all routes, depth first."""
+        return tuple(self.routes.walk())
+
+    @cached_property
+    def times(self) -> Mapping[int, float]:
+        """When each entry was logged, by `seq`."""
+        return {entry.seq: entry.time for entry in self.log}
 
     @cached_property
     def closings(self) -> Mapping[str, str]:
@@ -95,7 +115,7 @@ class View:
         found: dict[int, tuple[int | None, str, str]] = {}
         for root in self.routes:
             found[root.exchange.request.seq] = (None, root.caller, root.callee or root.caller)
-        for hop in self.routes.walk():
+        for hop in self.hops:
             seq = hop.exchange.request.seq
             for child in hop.children:
                 found[child.exchange.request.seq] = (seq, child.caller, child.callee or child.caller)

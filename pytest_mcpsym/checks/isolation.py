@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.wire.frame import Frame
-from pytest_mcpsym.wire.log import Note
+from pytest_mcpsym.wire.log import Cause, Note
+from pytest_mcpsym.wire.needles import Needles
 from pytest_mcpsym.wire.redact import spellings
 from pytest_mcpsym.wire.sensitive import PLACEHOLDER, is_secret_header, scheme_end
 from pytest_mcpsym.wire.upstream import body_of, callers_of
@@ -61,18 +61,9 @@ def credential_crossed(view: View) -> Iterator[Finding]:
 )
 def credential_shown(view: View) -> Iterator[Finding]:
     """Find a link's credentials in what its own server tells people. Session ids, which servers log on purpose, are none."""
-    needles = {
-        needle: canary for canary in _canaries(view) if canary.label != "session id" for needle in _needles(canary.value)
-    }
-    if not needles:
-        return
-    scan = _Scan(needles)
-    for entry in view.log:
-        where = _told(entry) if isinstance(entry, (Frame, Note)) else None
-        if where is None or not isinstance(entry, (Frame, Note)):
-            continue
-        seen = {needles[needle] for text in _texts(entry) for needle in scan.search(text)}
-        for canary in sorted(seen, key=lambda each: each.label):
+    for entry, seen in _seen(view, lambda canary: canary.label != "session id"):
+        where = _told(entry)
+        for canary in sorted(seen, key=lambda each: each.label) if where else ():
             if canary.link == entry.link:
                 owner = view.correlation.owner(entry) if isinstance(entry, Frame) else None
                 frames = (entry,) if isinstance(entry, Frame) else ()
@@ -99,18 +90,10 @@ def _how(entry: Frame | Note) -> str:
 
 def _sightings(view: View) -> Iterator[tuple[_Canary, Frame | Note]]:
     """Yield where a canary is on a link that neither owns it nor was given it by the host."""
-    canaries = _canaries(view)
-    if not canaries:
-        return
-    needles = {needle: canary for canary in canaries for needle in _needles(canary.value)}
-    scan, apis = _Scan(needles), callers_of(view.log)
+    apis = view.once(_apis)
     processes = {note.link for note in view.log.notes if note.channel == "open" and note.data.get("transport") == "stdio"}
     given: set[tuple[str, _Canary]] = set()
-    for entry in view.log:
-        if not isinstance(entry, (Frame, Note)):
-            continue
-        texts = chain(_texts(entry), _sent_upstream(entry, apis))
-        seen = {needles[needle] for text in texts for needle in scan.search(text)}
+    for entry, seen in _seen(view, lambda _: True):
         by_host = isinstance(entry, Frame) and entry.direction == "to-server" and entry.message.method is not None
         by_host = by_host and entry.seq not in view.placements.forwarded
         for canary in sorted(seen, key=lambda each: (each.link, each.label)):
@@ -124,45 +107,64 @@ def _sightings(view: View) -> Iterator[tuple[_Canary, Frame | Note]]:
                 yield canary, entry
 
 
-class _Scan:
-    """Finds needles in many texts of which most repeat the same words: a word is looked at once.
+def _seen(view: View, counts: Callable[[_Canary], bool]) -> Iterator[tuple[Frame | Note, set[_Canary]]]:
+    """Yield the entries that show canaries which count, with these; of several spellings that begin alike the longest is meant."""
+    spelled = view.once(_spelled)
+    for entry, present in view.once(_suspicious):
+        needles = sorted((each for each in present if counts(spelled[each])), key=len, reverse=True)
+        if len(needles) > 1:
+            pattern = re.compile(b"|".join(map(re.escape, needles)))
+            needles = [match[0] for text in _texts(entry, view.once(_apis)) for match in pattern.finditer(text)]
+        if needles:
+            yield entry, {spelled[needle] for needle in needles}
 
-    A needle is in a text only if its anchor, the longest run of word characters in it, is in one of the text's words.
-    """
 
-    _WORDS: Final = re.compile(rb"[\w+/=%.-]{8,}")
+def _suspicious(view: View) -> tuple[tuple[Frame | Note, frozenset[bytes]], ...]:
+    """Return the entries that hold canaries, with the spellings that they hold."""
+    spelled, apis = view.once(_spelled), view.once(_apis)
+    if not spelled:
+        return ()
+    texts = [frame.data for frame in view.log.frames]
+    owners: list[Frame | Note] = [*view.log.frames]
+    for frame in view.log.frames:
+        data = frame.data
+        if b'"content"' in data or b"\\" in data:
+            between = _between_the_lines(frame)
+            texts += between
+            owners += [frame] * len(between)
+    for note in view.log.notes:
+        if note.link in apis or not _TELLING.isdisjoint(note.data):
+            told = _told_by(note, apis)
+            texts += told
+            owners += [note] * len(told)
+    found: dict[int, set[bytes]] = {}
+    for index, present in Needles(spelled).in_each(texts):
+        found.setdefault(owners[index].seq, set()).update(present)
+    entries = {entry.seq: entry for entry in owners if entry.seq in found}
+    return tuple((entries[seq], frozenset(found[seq])) for seq in sorted(found))
 
-    def __init__(self, needles: Iterable[bytes]) -> None:
-        # The longest of several spellings that begin alike is tried first.
-        ordered = sorted(needles, key=len, reverse=True)
-        anchors = {max(self._WORDS.findall(needle), key=len, default=b"") for needle in ordered}
-        self._all = re.compile(b"|".join(map(re.escape, ordered)))
-        self._anchors = re.compile(b"|".join(map(re.escape, anchors)))
-        self._anchored = b"" not in anchors
-        self._clean: set[bytes] = set()
 
-    def search(self, text: bytes) -> Iterator[bytes]:
-        """Yield the needles in a text."""
-        if self._may_be_in(text):
-            yield from (match[0] for match in self._all.finditer(text))
+def _spelled(view: View) -> dict[bytes, _Canary]:
+    """Return the canaries by each spelling of theirs."""
+    return {needle: canary for canary in _canaries(view) for needle in _needles(canary.value)}
 
-    def _may_be_in(self, text: bytes) -> bool:
-        if not self._anchored:
-            return True
-        words = set(self._WORDS.findall(text)) - self._clean
-        suspects = {word for word in words if self._anchors.search(word)}
-        self._clean |= words - suspects
-        return bool(suspects)
+
+def _apis(view: View) -> Mapping[str, tuple[str, ...]]:
+    return callers_of(view.log.notes)
 
 
 def _canaries(view: View) -> list[_Canary]:
-    apis = callers_of(view.log)
+    apis = view.once(_apis)
     holders: dict[str, dict[str, str]] = defaultdict(dict)
+    known: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for entry in view.log:
-        if isinstance(entry, (Frame, Note)):
-            for label, secret in _held(entry):
-                if len(secret) >= _SHORTEST and not PLACEHOLDER.search(secret):
-                    holders[secret].setdefault(entry.link, label)
+        if isinstance(entry, Cause) or not _may_hold(entry, known[entry.link]):
+            continue
+        fresh = [pair for pair in _headers(entry) if pair not in known[entry.link]]
+        known[entry.link].update(fresh)
+        for label, secret in _held(entry, fresh):
+            if len(secret) >= _SHORTEST and not PLACEHOLDER.search(secret):
+                holders[secret].setdefault(entry.link, label)
     for links in holders.values():
         if not links.keys() <= apis.keys():
             for api in links.keys() & apis.keys():
@@ -180,15 +182,28 @@ def _secrets(name: str, value: str) -> Iterator[tuple[str, str]]:
         yield name, value[scheme_end(value) :]
 
 
-def _held(entry: Frame | Note) -> Iterator[tuple[str, str]]:
-    """Yield label and value of what an entry shows to be the credentials of its link."""
+def _may_hold(entry: Frame | Note, known: set[tuple[str, str]]) -> bool:
+    """Whether an entry may show a credential, beyond those in the headers that are known: nearly none does."""
+    if isinstance(entry, Frame):
+        return entry.envelope is not None and not known.issuperset(entry.envelope.headers)
+    if entry.channel != "http":
+        return entry.channel == "credentials"
+    headers = entry.data.get("headers", ())
+    try:
+        return not known.issuperset(map(tuple, cast("Iterable[list[str]]", headers)))
+    except TypeError:  # A recording that somebody wrote may have anything there.
+        return True
+
+
+def _held(entry: Frame | Note, headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield label and value of what an entry, by its data and these of its headers, shows to be the credentials of its link."""
     if isinstance(entry, Note) and entry.channel == "credentials":
         for name, value in cast("Iterable[tuple[str, str]]", entry.data.get("values", ())):
             yield (
                 name if "_" in name else name.lower(),
                 value[scheme_end(value) :],
             )  # Only a variable has a `_`, and its case matters.
-    for name, value in _headers(entry):
+    for name, value in headers:
         yield from _secrets(name.lower(), value)
 
 
@@ -210,27 +225,35 @@ def _needles(value: str) -> set[bytes]:
     }
 
 
-def _texts(entry: Frame | Note) -> Iterator[bytes]:
-    """Yield what may hold a canary: the bytes, what their escapes mean, and the joined text of several content blocks."""
-    if isinstance(entry, Note):
-        for value in (entry.data.get("text"), entry.data.get("url"), entry.data.get("reason")):
-            if isinstance(value, str):
-                yield value.encode("utf-8", "surrogatepass")
-        return
-    yield entry.data
-    if b"\\u" in entry.data or b"\\/" in entry.data:
-        yield _unescaped(entry.data)
-    content = entry.message.result.get("content") if b'"content"' in entry.data else None
+_TELLING: Final = frozenset({"text", "url", "reason"})
+"""Members of notes that hold what somebody said."""
+
+
+def _texts(entry: Frame | Note, apis: Mapping[str, object]) -> list[bytes]:
+    """Return what may hold a canary."""
+    return _told_by(entry, apis) if isinstance(entry, Note) else [entry.data, *_between_the_lines(entry)]
+
+
+def _told_by(note: Note, apis: Mapping[str, object]) -> list[bytes]:
+    """Return what a note tells; of a call of an HTTP API also the headers and the body of either side."""
+    data = note.data
+    told = [value for name in _TELLING if isinstance(value := data.get(name), str)]
+    upstream = note.channel == "http" and note.link in apis
+    if upstream:
+        told += [value for _, value in _headers(note)]
+    texts = [value.encode("utf-8", "surrogatepass") for value in told]
+    return [*texts, body_of(note)] if upstream else texts
+
+
+def _between_the_lines(frame: Frame) -> list[bytes]:
+    """Return what the escapes of a frame mean, and the joined text of several content blocks."""
+    data = frame.data
+    texts = [_unescaped(data)] if b"\\" in data and (b"\\u" in data or b"\\/" in data) else []
+    content = frame.message.result.get("content") if b'"content"' in data else None
     if isinstance(content, list) and len(cast("list[object]", content)) > 1:
         blocks = [cast("dict[str, object]", block) for block in cast("list[object]", content) if isinstance(block, dict)]
-        yield "".join(str(block.get("text", "")) for block in blocks).encode("utf-8", "surrogatepass")
-
-
-def _sent_upstream(entry: Frame | Note, apis: Mapping[str, object]) -> Iterator[bytes]:
-    """Yield headers and body of one side of a call of an HTTP API."""
-    if isinstance(entry, Note) and entry.channel == "http" and entry.link in apis:
-        yield from (value.encode("utf-8", "surrogatepass") for _, value in _headers(entry))
-        yield body_of(entry)
+        texts.append("".join(str(block.get("text", "")) for block in blocks).encode("utf-8", "surrogatepass"))
+    return texts
 
 
 _ESCAPE: Final = re.compile(rb"\\+u00([0-7][0-9a-fA-F])|\\+/")

@@ -5,6 +5,7 @@ Pinned by `tests/checks/test_jsonrpc.py`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -111,7 +112,7 @@ def answer_to_nobody(view: View) -> Iterator[Finding]:
         for anomaly in view.correlation.anomalies
         if anomaly.kind == "invalid" and (frame := anomaly.frames[-1]).message.id is not None
     }
-    for frame, meant in _strays(view):
+    for frame, meant in view.once(_strays):
         refused = frame.message.kind == "error" and (frame.link, frame.direction, frame.message.id) in broken
         if meant is None and not refused:
             message = f"{frame.link}: {sender(frame.direction)} sent an answer with the id {_id(frame)}, which no request had"
@@ -126,7 +127,7 @@ def answer_to_nobody(view: View) -> Iterator[Finding]:
 )
 def id_type_changed(view: View) -> Iterator[Finding]:
     """Find answers whose id is that of a request but for its type: `5` and `"5"`."""
-    for frame, meant in _strays(view):
+    for frame, meant in view.once(_strays):
         if meant is not None:
             message = f"{frame.link}: {sender(frame.direction)} answered {called(meant)} with the id {_id(frame)}"
             yield id_type_changed.finding(message, (meant.request, frame), frame.link, view.route(meant))
@@ -136,18 +137,20 @@ def _id(frame: Frame) -> str:
     return shown(str(frame.message.id))
 
 
-def _strays(view: View) -> Iterator[tuple[Frame, Exchange | None]]:
-    """Yield answers with an id that no request had, each with the request that it may have meant."""
+def _strays(view: View) -> list[tuple[Frame, Exchange | None]]:
+    """Return answers with an id that no request had, each with the request that it may have meant."""
     strays = [anomaly.frames[-1] for anomaly in view.correlation.anomalies if anomaly.kind == "answer-unknown"]
-    if not strays:
-        return
-    asked: dict[tuple[str, Direction, str], list[Exchange]] = {}
-    for exchange in view.correlation.exchanges:
-        asked.setdefault((exchange.link, opposite(exchange.direction), exchange.id.strip('"')), []).append(exchange)
+    asked: dict[tuple[str, Direction, str], deque[Exchange]] = {}
+    for exchange in view.correlation.exchanges if strays else ():
+        asked.setdefault((exchange.link, opposite(exchange.direction), exchange.id.strip('"')), deque()).append(exchange)
+    found: list[tuple[Frame, Exchange | None]] = []
     for frame in strays:
         ident = str(frame.message.id).strip('"').removesuffix(".0")
-        alike = [each for each in asked.get((frame.link, frame.direction, ident), ()) if each.request.seq < frame.seq]
-        yield frame, next((each for each in alike if each.open_at(frame.seq)), None)
+        alike = asked.get((frame.link, frame.direction, ident), deque[Exchange]())
+        while alike and alike[0].end is not None and alike[0].end < frame.seq:
+            alike.popleft()  # It is over for all later answers too.
+        found.append((frame, alike[0] if alike and alike[0].open_at(frame.seq) else None))
+    return found
 
 
 @check(
@@ -175,11 +178,10 @@ def silence(view: View) -> Iterator[Finding]:
         if frame.direction == "to-client" and frame.message.kind == "error" and view.correlation.owner(frame) is None:
             errors.setdefault(frame.link, []).append(frame)
     refused = _refusals(view)
+    told: dict[str, Iterator[Frame]] = {link: iter(frames) for link, frames in errors.items()}
     for frame in broken:
-        answer = next((each for each in errors.get(frame.link, ()) if each.seq > frame.seq), None)
-        if answer is not None:
-            errors[frame.link].remove(answer)
-        elif not _is_refused(frame, refused):
+        answer = next((each for each in told.get(frame.link, ()) if each.seq > frame.seq), None)
+        if answer is None and not _is_refused(frame, refused):
             text = f"{frame.link}: the server answered nothing to {excerpt(frame.data)}, which is no JSON-RPC message"
             yield silence.finding(text, (frame,), frame.link)
 

@@ -25,7 +25,10 @@ _EARLY: Final = frozenset({"initialize", "ping", "server/discover"})
 def before_initialized(view: View) -> Iterator[Finding]:
     """Find requests in the middle of a handshake; those of a server are warnings, because the rule for it is a SHOULD."""
     begun: set[str] = set()
+    last = max((each.request.seq for each in view.correlation.exchanges if each.method == "initialize"), default=-1)
     for frame in view.log.frames:
+        if frame.seq > last and not begun:
+            return
         message = frame.message
         if message.method == "initialize" and frame.direction == "to-server":
             begun.add(frame.link)

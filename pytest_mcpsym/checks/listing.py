@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
@@ -49,15 +49,17 @@ class _Page:
         return self.exchange.method.partition("/")[0]
 
 
-def _pages(view: View) -> Iterator[_Page]:
-    """Yield what servers answered to their clients' listings, in order of the requests."""
+def _pages(view: View) -> list[_Page]:
+    """Return what servers answered to their clients' listings, in order of the requests."""
+    pages: list[_Page] = []
     for exchange in view.correlation.exchanges:
         if exchange.method not in _LISTS or exchange.direction != "to-server" or exchange.response is None:
             continue
         listed = exchange.response.message.result.get(exchange.method.partition("/")[0])
         if isinstance(listed, list):
             items = [cast("dict[str, object]", each) for each in cast("list[object]", listed) if isinstance(each, dict)]
-            yield _Page(exchange, exchange.response, tuple(items))
+            pages.append(_Page(exchange, exchange.response, tuple(items)))
+    return pages
 
 
 @check(
@@ -68,20 +70,50 @@ def _pages(view: View) -> Iterator[_Page]:
 )
 def name_twice(view: View) -> Iterator[Finding]:
     """Find names that one list has twice, also on two of its pages."""
-    seen: dict[tuple[str, str, str], dict[str, Frame]] = {}
-    for page in _pages(view):
+    seen: dict[tuple[str, str, str], _Before] = {}
+    for page in view.once(_pages):
         link, method = page.exchange.link, page.exchange.method
         cursor = str(page.exchange.request.message.params.get("cursor"))
-        known = {} if page.first else dict(seen.get((link, method, cursor), {}))
-        told: set[str] = set()
-        for name in page.names:
-            if name in known and name not in told:
-                told.add(name)
-                frames = tuple(dict.fromkeys((known[name], page.response)))
-                yield name_twice.finding(f"{link}: {method} has {shown(name)} twice", frames, link)
-            known[name] = page.response
+        before = (None if page.first else seen.get((link, method, cursor))) or _Before()
+        known, after = before.reading(page)
+        for name, earlier in known.items():
+            frames = tuple(dict.fromkeys((earlier, page.response)))
+            yield name_twice.finding(f"{link}: {method} has {shown(name)} twice", frames, link)
         if "nextCursor" in page.response.message.result:
-            seen[link, method, str(page.response.message.result["nextCursor"])] = known
+            seen[link, method, str(page.response.message.result["nextCursor"])] = after
+
+
+@dataclass(slots=True)
+class _Before:
+    """The names on the pages before one, which shares them with the pages that follow it.
+
+    Attributes:
+        names: Each name with the number of its page and the frame that told it; those of later pages stand there too.
+        pages: How many pages are before.
+        read: The names of the page when it was read first, if it was.
+    """
+
+    names: dict[str, tuple[int, Frame]] = field(default_factory=dict[str, tuple[int, Frame]])
+    pages: int = 0
+    read: tuple[str, ...] | None = None
+
+    def reading(self, page: _Page) -> tuple[dict[str, Frame], _Before]:
+        """Return the names that a page has twice, or has and earlier ones had, with where they stood; and what is before the next page."""
+        told = page.names
+        if self.read is not None and self.read != told:
+            earlier = {name: where for name, where in self.names.items() if where[0] < self.pages}
+            return _Before(earlier, self.pages).reading(page)
+        twice: dict[str, Frame] = {}
+        on_page: set[str] = set()
+        for name in told:
+            number, frame = self.names.get(name, (self.pages, page.response))
+            if number < self.pages or name in on_page:
+                twice.setdefault(name, frame if number < self.pages else page.response)
+            on_page.add(name)
+        if self.read is None:
+            self.names.update((name, (self.pages, page.response)) for name in on_page if name not in self.names)
+            self.read = told
+        return twice, _Before(self.names, self.pages + 1)
 
 
 @check(
@@ -96,14 +128,15 @@ def changed_silently(view: View) -> Iterator[Finding]:
 
     Of the handshake era: a modern client is told only where it listens.
     """
+    declared = _declared(view)
+    if not declared:
+        return
     announced: dict[tuple[str, str], int] = {}
     for frame in view.log.frames:
-        method = frame.message.method or ""
-        if frame.direction == "to-client" and method.endswith("/list_changed"):
+        if frame.direction == "to-client" and (method := frame.message.method) is not None and method.endswith("/list_changed"):
             announced[frame.link, method.split("/")[1]] = frame.seq
-    declared = _declared(view)
     last: dict[tuple[str, str], _Page] = {}
-    for page in _pages(view):
+    for page in view.once(_pages):
         key = page.exchange.link, page.family
         before = last.get(key)
         if page.whole:
@@ -149,7 +182,7 @@ def public_but_different(view: View) -> Iterator[Finding]:
         if note.channel == "open" and note.data.get("transport") in _HTTP
     }
     kept: dict[tuple[str, str], list[_Page]] = defaultdict(list)
-    for page in _pages(view):
+    for page in view.once(_pages):
         link = page.exchange.link
         if link not in targets or not page.whole or page.response.message.result.get("cacheScope") != "public":
             continue
@@ -184,7 +217,7 @@ def header(view: View) -> Iterator[Finding]:
         for note in view.log.notes
         if note.channel == "open" and note.data.get("transport") in _HTTP and note.data.get("era") == "modern"
     }
-    for page in _pages(view):
+    for page in view.once(_pages):
         link = page.exchange.link
         if link not in links or page.family != "tools":
             continue

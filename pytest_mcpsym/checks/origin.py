@@ -5,9 +5,9 @@ Requests that belong to the link (`ping`, `roots/list`) and those of tasks, whic
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from pytest_mcpsym.checks.finding import Finding, Registry, Severity, View, check
@@ -27,25 +27,11 @@ _CORE: Final = frozenset({"sampling/createMessage", "elicitation/create"})
 """What the core lets a server ask; whoever asks more speaks the symmetric extension, and can say what for."""
 
 
-@dataclass(slots=True)
-class _Link:
-    """The exchanges of one link, and whether its server speaks the symmetric extension."""
-
-    of_client: dict[str, list[Exchange]] = field(default_factory=lambda: defaultdict(list[Exchange]))
-    asked: list[Exchange] = field(default_factory=list[Exchange])
-    symmetric: bool = False
-
-
-def _links(view: View) -> dict[str, _Link]:
-    links: dict[str, _Link] = defaultdict(_Link)
-    for exchange in view.correlation.exchanges:
-        link = links[exchange.link]
-        if exchange.direction == "to-server":
-            link.of_client[exchange.id].append(exchange)
-        elif _needs_origin(exchange):
-            link.asked.append(exchange)
-            link.symmetric = link.symmetric or exchange.method not in _CORE or _cause(exchange) is not None
-    return links
+def _asked(view: View) -> list[tuple[Exchange, str | None]]:
+    """Return what servers asked of their clients that needs an origin, each with the cause that it names."""
+    return [
+        (each, _cause(each)) for each in view.correlation.exchanges if each.direction == "to-client" and _needs_origin(each)
+    ]
 
 
 def _needs_origin(asked: Exchange) -> bool:
@@ -56,6 +42,10 @@ def _cause(asked: Exchange) -> str | None:
     return token_text(asked.request.message.meta.get(CAUSE_KEY))
 
 
+_PROOF: Final = 100
+"""Requests in flight that a finding shows at most."""
+
+
 @check(
     "origin:unknown-cause",
     severity="error",
@@ -64,28 +54,40 @@ def _cause(asked: Exchange) -> str | None:
 )
 def unknown_cause(view: View) -> Iterator[Finding]:
     """Find requests of a server for a call that its client never made, or that was over when the server asked."""
-    for name, link in _links(view).items():
-        forgone: set[str] = set()
-        cancelled = sorted(
-            (each.cancellations[0].seq, cause)
-            for each in link.asked
-            if each.cancellations and (cause := _cause(each)) is not None
-        )
-        for asked in link.asked:
-            while cancelled and cancelled[0][0] < asked.request.seq:
-                forgone.add(cancelled.pop(0)[1])
-            cause = _cause(asked)
-            made = [each for each in link.of_client.get(cause or "", ()) if each.request.seq < asked.request.seq]
-            if cause is None or any(each.open_at(asked.request.seq) for each in made):
-                continue
-            if not made:
-                text = f"{name}: the server sent {called(asked)} for the request {shown(cause)}, which the host never made"
-                yield unknown_cause.finding(text, (asked.request,), name, view.route(asked))
-            elif (severity := _too_late(made[-1], asked, knew=cause in forgone)) is not None:
-                how = "was cancelled" if made[-1].state == "cancelled" else "had been answered"
-                text = f"{name}: the server sent {called(asked)} for {called(made[-1])}, which {how}"
-                frames = (made[-1].request, asked.request)
-                yield unknown_cause.finding(text, frames, name, view.route(asked), severity)
+    causes = {asked.request.seq: cause for asked, cause in view.once(_asked) if cause is not None}
+    forgone: dict[tuple[str, str], int] = {}
+    made: dict[tuple[str, str], list[Exchange]] = {}
+    for asked, cause in view.once(_asked):
+        if cause is not None:
+            made[asked.link, cause] = []
+            if asked.cancellations:
+                seq = asked.cancellations[0].seq
+                forgone[asked.link, cause] = min(seq, forgone.get((asked.link, cause), seq))
+    for each in view.correlation.exchanges if causes else ():
+        if each.direction == "to-server":
+            if (each.link, each.id) in made:
+                made[each.link, each.id].append(each)
+        elif each.request.seq in causes:
+            cause = causes[each.request.seq]
+            knew = forgone.get((each.link, cause), each.request.seq) < each.request.seq
+            yield from _judged(view, each, cause, made[each.link, cause], knew=knew)
+
+
+def _judged(view: View, asked: Exchange, cause: str, made: list[Exchange], *, knew: bool) -> Iterator[Finding]:
+    """Judge what was asked for the last request with the id that it names; those that are over leave the list, but for the newest."""
+    newest = made[-1] if made else None
+    while made and not made[-1].open_at(asked.request.seq):
+        made.pop()
+    if newest is None:
+        text = f"{asked.link}: the server sent {called(asked)} for the request {shown(cause)}, which the host never made"
+        yield unknown_cause.finding(text, (asked.request,), asked.link, view.route(asked))
+    elif not made:
+        made.append(newest)
+        severity = _too_late(newest, asked, knew=knew)
+        if severity is not None:
+            how = "was cancelled" if newest.state == "cancelled" else "had been answered"
+            text = f"{asked.link}: the server sent {called(asked)} for {called(newest)}, which {how}"
+            yield unknown_cause.finding(text, (newest.request, asked.request), asked.link, view.route(asked), severity)
 
 
 def _too_late(cause: Exchange, asked: Exchange, *, knew: bool) -> Severity | None:
@@ -106,7 +108,7 @@ def _too_late(cause: Exchange, asked: Exchange, *, knew: bool) -> Severity | Non
 )
 def nobody(view: View) -> Iterator[Finding]:
     """Find requests of a server that name no cause, made while the client waited for nothing."""
-    for asked, waiting in _causeless(view):
+    for asked, waiting, _ in view.once(_causeless):
         if not waiting:
             text = f"{asked.link}: the server sent {called(asked)} while no request was in flight, so nobody can say for whom"
             yield nobody.finding(text, (asked.request,), asked.link)
@@ -120,25 +122,39 @@ def nobody(view: View) -> Iterator[Finding]:
 )
 def unclear(view: View) -> Iterator[Finding]:
     """Find requests that could be for several calls, of a server that speaks the symmetric extension and so could have said it."""
-    links = _links(view)
-    for asked, waiting in _causeless(view):
+    symmetric = {each.link for each, cause in view.once(_asked) if cause is not None or each.method not in _CORE}
+    for asked, waiting, some in view.once(_causeless):
         _, evidence = view.placements.handling.get(asked.request.seq, (None, "ambiguous"))
-        if len(waiting) > 1 and links[asked.link].symmetric and evidence == "ambiguous":
-            many = f"for which of {len(waiting)} requests in flight"
+        if waiting > 1 and asked.link in symmetric and evidence == "ambiguous":
+            many = f"for which of {waiting} requests in flight"
             text = f"{asked.link}: the server sent {called(asked)} and did not say {many}"
-            yield unclear.finding(text, (*(each.request for each in waiting), asked.request), asked.link)
+            yield unclear.finding(text, (*(each.request for each in some), asked.request), asked.link)
 
 
-def _causeless(view: View) -> Iterator[tuple[Exchange, list[Exchange]]]:
-    """Yield what servers asked without a cause, each with the client's requests that were in flight on its link."""
-    open_on: dict[str, dict[int, Exchange]] = defaultdict(dict[int, Exchange])
-    for exchange in view.correlation.exchanges:
-        if exchange.direction == "to-server":
-            open_on[exchange.link][exchange.request.seq] = exchange
-        elif _needs_origin(exchange) and _cause(exchange) is None:
-            waiting = {seq: each for seq, each in open_on[exchange.link].items() if each.open_at(exchange.request.seq)}
-            open_on[exchange.link] = waiting
-            yield exchange, list(waiting.values())
+def _causeless(view: View) -> list[tuple[Exchange, int, tuple[Exchange, ...]]]:
+    """Return what servers asked without a cause, each with how many requests were in flight on its link, and the oldest of these."""
+    causeless = {each.request.seq for each, cause in view.once(_asked) if cause is None}
+    if not causeless:
+        return []
+    found: list[tuple[Exchange, int, tuple[Exchange, ...]]] = []
+    links = {each.link for each, cause in view.once(_asked) if cause is None}
+    sent = [each for each in view.correlation.exchanges if each.direction == "to-server" and each.link in links]
+    ends = sorted((each.end, each.request.seq, each.link) for each in sent if each.end is not None)
+    open_on: dict[str, OrderedDict[int, Exchange]] = defaultdict(OrderedDict)  # A plain dict walks over what left it.
+    ended = 0
+    for each in view.correlation.exchanges:
+        if each.link not in links:
+            continue
+        if each.direction == "to-server":
+            open_on[each.link][each.request.seq] = each
+        elif each.request.seq in causeless:
+            while ended < len(ends) and ends[ended][0] < each.request.seq:
+                _, seq, link = ends[ended]
+                open_on[link].pop(seq, None)
+                ended += 1
+            waiting = open_on[each.link]
+            found.append((each, len(waiting), tuple(islice(waiting.values(), _PROOF))))
+    return found
 
 
 ORIGIN: Final = Registry((unknown_cause, nobody, unclear))

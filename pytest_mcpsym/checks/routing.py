@@ -31,7 +31,7 @@ _ANSWERED: Final = ("content", "structuredContent", "messages", "isError")
 )
 def changed(view: View) -> Iterator[Finding]:
     """Find arguments and results that differ between the link that they came from and the link that they went to."""
-    for hop in view.routes.walk():
+    for hop in view.hops:
         if hop.via is None or hop.callee is None or hop.via is hop.exchange:
             continue
         asked, sent = hop.via.request, hop.exchange.request
@@ -79,6 +79,8 @@ def cycle(view: View) -> Iterator[Finding]:
     A warning where a request was cancelled, which is none of the peer's doing, and nothing where that was within `GRACE` seconds: the
     peer had no time to answer.
     """
+    if all(exchange.response is not None for exchange in view.correlation.exchanges):
+        return
     last = last_legs(view.correlation, view.placements)
     for root in view.routes:
         waiting = unanswered(view.placements, root, last)
@@ -121,8 +123,8 @@ GRACE: Final = 1.0
 
 def _given_up_at_once(view: View, legs: Sequence[Exchange]) -> bool:
     """Whether a request of a route was cancelled before the last one had waited for long."""
-    ends = {each.end for each in legs if each.state == "cancelled"}
-    first = min((entry.time for entry in view.log if entry.seq in ends), default=math.inf) if ends else math.inf
+    ends = {each.end for each in legs if each.state == "cancelled" and each.end is not None}
+    first = min((view.times[end] for end in ends if end in view.times), default=math.inf)
     return first - legs[-1].request.time <= GRACE
 
 

@@ -37,23 +37,26 @@ class _Reading:
     ended: set[str] = field(default_factory=set[str])
 
 
-def _uses(view: View) -> Iterator[tuple[_Session, Frame, int]]:
-    """Yield each use of a session that is not ended: (session, the frame sent in it, the status of the answer)."""
-    reading = _Reading()
-    for entry in view.log:
+def _uses(view: View) -> list[tuple[_Session, Frame, int]]:
+    """Return each use of a session that is not ended: (session, the frame sent in it, the status of the answer)."""
+    reading, uses = _Reading(), list[tuple[_Session, Frame, int]]()
+    opens = any(each.method == "initialize" and each.request.envelope is not None for each in view.correlation.exchanges)
+    for entry in view.log if opens else ():
         if isinstance(entry, Frame):
             _read_frame(reading, entry)
         elif isinstance(entry, Note) and entry.channel == "http":
-            number, status = entry.data.get("exchange"), entry.data.get("status")
-            if entry.data.get("method") == "DELETE" and entry.data.get("event") == "request":
+            number, status, event = entry.data.get("exchange"), entry.data.get("status"), entry.data.get("event")
+            if event == "request" and entry.data.get("method") == "DELETE":
                 reading.ended.add(_header(entry.data) or "")
+            if event != "response" or not isinstance(status, int):
+                continue
             frame = reading.requests.get((entry.link, number)) if isinstance(number, int) else None
             ident = None if frame is None or frame.envelope is None else frame.envelope.header(_HEADER)
             session = reading.opened.get(ident or "")
             if frame is None or session is None or ident in reading.ended:
                 continue
-            if entry.data.get("event") == "response" and isinstance(status, int):
-                yield session, frame, status
+            uses.append((session, frame, status))
+    return uses
 
 
 def _read_frame(reading: _Reading, frame: Frame) -> None:
@@ -82,7 +85,7 @@ def _header(data: Mapping[str, object]) -> str | None:
 )
 def taken(view: View) -> Iterator[Finding]:
     """Find requests that were served in the session of another link, with other credentials than it was opened with."""
-    for session, frame, status in _uses(view):
+    for session, frame, status in view.once(_uses):
         assert frame.envelope is not None
         if session.link != frame.link and status < 400 and frame.envelope.header("authorization") != session.credential:
             text = f"{frame.link}: the server answered {status} to {frame.message.method} in the session of the link {session.link!r}"
@@ -98,7 +101,7 @@ def taken(view: View) -> Iterator[Finding]:
 def lost(view: View) -> Iterator[Finding]:
     """Find sessions that a server no longer knew, or refused its own client, though nobody had ended them."""
     told: set[int] = set()
-    for session, frame, status in _uses(view):
+    for session, frame, status in view.once(_uses):
         if session.link == frame.link and status in (401, 403, 404) and session.opening.seq not in told:
             told.add(session.opening.seq)
             assert frame.envelope is not None

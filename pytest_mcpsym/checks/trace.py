@@ -20,8 +20,8 @@ __all__ = ["TRACE", "dropped"]
 )
 def dropped(view: View) -> Iterator[Finding]:
     """Find calls outside of the trace of what caused them: without `traceparent`, or with the id of another trace."""
-    for parent in view.routes.walk():
-        trace = _trace(parent.exchange)
+    for parent in view.hops:
+        trace = _trace(parent.exchange) if parent.children else None
         if trace is None:
             continue
         for hop in parent.children:

@@ -169,8 +169,8 @@ class _Draft:
     phase: _Phase = "open"
     response: Frame | None = None
     end: int | None = None
-    progress: list[Frame] = field(default_factory=list[Frame])
-    cancellations: list[Frame] = field(default_factory=list[Frame])
+    progress: list[Frame] | None = None
+    cancellations: list[Frame] | None = None
 
     def finished(self) -> Exchange:
         return Exchange(
@@ -181,8 +181,8 @@ class _Draft:
             self.method,
             _STATES[self.phase],
             self.response,
-            tuple(self.progress),
-            tuple(self.cancellations),
+            tuple(self.progress or ()),
+            tuple(self.cancellations or ()),
             self.end,
         )
 
@@ -236,9 +236,10 @@ class _Reader:
         message = frame.message
         match message.kind:
             case "request":
-                self._request(frame, message, str(message.id), str(message.method))
+                self._request(frame, message, message.id or "", message.method or "")
             case "result":
-                self._answer(frame, str(message.id), "task" if isinstance(message.result.get("task"), dict) else "result")
+                task = message.result.get("task")
+                self._answer(frame, message.id or "", "result" if task is None or not isinstance(task, dict) else "task")
             case "error":
                 # An error with a null id answers something that could not be read: nobody can say what.
                 if message.id is not None and message.id != "null":
@@ -320,6 +321,8 @@ class _Reader:
             self._anomaly("progress-unknown", frame)
             return
         self._step(draft, "progress", frame)
+        if draft.progress is None:
+            draft.progress = []
         draft.progress.append(frame)
 
     def _cancel(self, frame: Frame) -> None:
@@ -330,6 +333,8 @@ class _Reader:
         if draft.phase == "open":
             draft.end = frame.seq
         self._step(draft, "cancel", frame)
+        if draft.cancellations is None:
+            draft.cancellations = []
         draft.cancellations.append(frame)
 
     def _cancelled(self, frame: Frame) -> _Draft | None:

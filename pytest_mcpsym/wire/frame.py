@@ -8,7 +8,7 @@ Bytes that are no JSON-RPC are frames too: their view says why. Pinned by `tests
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii
 from typing import Final, Literal, NoReturn, cast
@@ -63,28 +63,32 @@ class Message:
     method: str | None = None
     reason: str | None = None
 
+    # These are asked for more often than anything else when a log is read, so each does its work itself.
+
     @property
     def params(self) -> Mapping[str, object]:
         """`params` of a request or notification; empty where absent or no object."""
-        return self._member("params")
+        value = self.value
+        found = value.get("params") if isinstance(value, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # text keys
+        return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]  # JSON objects have text keys
 
     @property
     def result(self) -> Mapping[str, object]:
         """`result` of a response; empty where absent or no object."""
-        return self._member("result")
+        value = self.value
+        found = value.get("result") if isinstance(value, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # text keys
+        return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]  # JSON objects have text keys
 
     @property
     def error(self) -> Mapping[str, object]:
         """`error` of a response; empty where absent or no object."""
-        return self._member("error")
+        return _members(_members(self.value).get("error"))
 
     @property
     def meta(self) -> Mapping[str, object]:
         """`params._meta`, or `result._meta` of a response; empty where absent or no object."""
-        return _members((self._member("params") or self._member("result")).get("_meta"))
-
-    def _member(self, key: str) -> Mapping[str, object]:
-        return _members(_members(self.value).get(key))
+        holder = self.params or self.result
+        return _members(holder["_meta"]) if "_meta" in holder else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 """`json.loads` would make one anew for each message."""
+_scan_once: Final = cast("Callable[[str, int], tuple[object, int]]", _DECODER.__dict__["scan_once"])
+"""What `raw_decode` calls."""
 
 
 def _long_int(text: str) -> object:
@@ -170,7 +176,10 @@ def _decoded(text: str) -> object:
     if (
         text[:1] == "{"
     ):  # Nearly always, and nearly always nothing stands behind the object: `decode` looks for white space at both ends.
-        value, end = cast("tuple[object, int]", _DECODER.raw_decode(text))
+        try:
+            value, end = _scan_once(text, 0)
+        except StopIteration:
+            return cast("object", _DECODER.decode(text))  # It says what is wrong, and where.
         if end == len(text):
             return value
     return cast("object", _DECODER.decode(text) if text[:1] != "\ufeff" else json.loads(text))
@@ -200,9 +209,20 @@ def classify(value: object) -> Message:
 
 
 def _classify(value: dict[str, object]) -> Message:
-    """Name what a JSON object is."""
-    ident = id_text(value["id"]) if "id" in value else None
-    method = value.get("method")
+    """Name what a JSON object is: here what nearly all are, and else by the rules one after the other."""
+    given, method = value.get("id"), value.get("method")
+    kind = type(given)
+    if value.get("jsonrpc") == "2.0" and (kind is int or kind is str):
+        if type(method) is str:
+            if type(value.get("params")) is dict:
+                return Message("request", value, id_text(given), method)
+        elif type(value.get("result")) is dict and "method" not in value and "error" not in value:
+            return Message("result", value, id_text(given))
+    return _judged(value, id_text(given) if "id" in value else None, method)
+
+
+def _judged(value: dict[str, object], ident: str | None, method: object) -> Message:
+    """Name what a JSON object is, and what is wrong with it if it is no message."""
 
     def invalid(reason: str) -> Message:
         return Message("invalid", value, ident, method if isinstance(method, str) else None, reason)

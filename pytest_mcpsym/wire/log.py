@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
 
@@ -83,6 +83,7 @@ class Cause:
 
 
 Entry = Frame | Note | Cause
+_Kind = TypeVar("_Kind", Frame, Note, Cause)
 
 
 class WireLog:
@@ -93,10 +94,11 @@ class WireLog:
         clock: Source of time in seconds; times in the log are relative to its first reading.
     """
 
-    __slots__ = ("_clock", "_entries", "_lock", "_start")
+    __slots__ = ("_clock", "_entries", "_lock", "_seen", "_start")
 
     def __init__(self, entries: Iterable[Entry] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
         self._entries: list[Entry] = list(entries)
+        self._seen: dict[type, tuple[int, tuple[Entry, ...]]] = {}
         self._clock = clock
         self._start = clock()
         self._lock = threading.Lock()
@@ -125,22 +127,35 @@ class WireLog:
     @property
     def entries(self) -> tuple[Entry, ...]:
         """Everything, in order."""
-        return tuple(self._entries)
+        size, seen = self._seen.get(object, (0, ()))
+        if size != len(self._entries):
+            seen = tuple(self._entries)
+            self._seen[object] = (len(seen), seen)
+        return seen
 
     @property
     def frames(self) -> tuple[Frame, ...]:
         """The frames, in order."""
-        return tuple(entry for entry in self.entries if isinstance(entry, Frame))
+        return self._of(Frame)
 
     @property
     def notes(self) -> tuple[Note, ...]:
         """The side-channel events, in order."""
-        return tuple(entry for entry in self.entries if isinstance(entry, Note))
+        return self._of(Note)
 
     @property
     def causes(self) -> tuple[Cause, ...]:
         """The switchboard's cause records, in order."""
-        return tuple(entry for entry in self.entries if isinstance(entry, Cause))
+        return self._of(Cause)
+
+    def _of(self, kind: type[_Kind]) -> tuple[_Kind, ...]:
+        """Return the entries of a kind; only those that came since the last time are looked through."""
+        size, seen = cast("tuple[int, tuple[_Kind, ...]]", self._seen.get(kind, (0, ())))
+        if size != len(self._entries):
+            later = self._entries[size:]
+            seen += tuple(entry for entry in later if isinstance(entry, kind))
+            self._seen[kind] = (size + len(later), seen)
+        return seen
 
     @property
     def links(self) -> tuple[str, ...]:

@@ -25,12 +25,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Final, cast, overload
 
 from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate, token_text
 from pytest_mcpsym.wire.extension import CAUSE_KEY, CONTINUE
 from pytest_mcpsym.wire.frame import Frame
-from pytest_mcpsym.wire.log import Cause, Entry, Evidence, Note
+from pytest_mcpsym.wire.log import Cause, Entry, Evidence
 from pytest_mcpsym.wire.shape import Forest, RouteSyntaxError, Shapes, difference, draw, merged, parse_forest, rows, text
 from pytest_mcpsym.wire.upstream import CAUSE_HEADER, UpstreamCall, callers_of, header_of, upstream_calls
 
@@ -44,6 +45,8 @@ UNKNOWN: Final = "unknown"
 
 ROUTED: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
 """Methods whose requests are hops."""
+
+_ASKING: Final = frozenset({"request", "notification"})
 
 LINK_OWNED: Final = frozenset({"ping", "roots/list"})
 """Requests of a server that belong to its link and are sent for nothing: some servers send them at any time."""
@@ -129,6 +132,7 @@ class InFlight:
     def __init__(self) -> None:
         self._open: dict[str, dict[int, tuple[str, Exchange]]] = {}
         self._by_id: dict[tuple[str, str], dict[int, Exchange]] = {}
+        self._by_first: dict[tuple[str, str], dict[int, Exchange]] = {}
         self._by_stream: dict[tuple[str, int], tuple[int, Exchange]] = {}
 
     def begin(self, exchange: Exchange, ident: str, stands_for: Exchange | None = None) -> None:
@@ -142,6 +146,8 @@ class InFlight:
         request, routed = exchange.request, stands_for or exchange
         self._open.setdefault(exchange.link, {})[request.seq] = (ident, routed)
         self._by_id.setdefault((exchange.link, ident), {})[request.seq] = routed
+        if routed.id != ident:
+            self._by_first.setdefault((exchange.link, routed.id), {})[request.seq] = routed
         if request.envelope is not None:
             self._by_stream[exchange.link, request.envelope.exchange] = (request.seq, routed)
 
@@ -151,7 +157,10 @@ class InFlight:
         found = self._open.get(exchange.link, {}).pop(request.seq, None)
         if found is None:
             return
-        del self._by_id[exchange.link, found[0]][request.seq]
+        ident, routed = found
+        del self._by_id[exchange.link, ident][request.seq]
+        if routed.id != ident:
+            del self._by_first[exchange.link, routed.id][request.seq]
         if request.envelope is not None:
             stream = (exchange.link, request.envelope.exchange)
             if self._by_stream[stream][0] == request.seq:
@@ -185,11 +194,17 @@ class InFlight:
             callers: The links whose servers may have made it.
             named: The id that its header names, as JSON text. Where the handler goes on in legs, that is the id of the first request.
         """
-        flying = [found for link in callers for found in self._open.get(link, {}).values()]
-        meant = {routed.request.seq: routed for ident, routed in flying if named is not None and named in (ident, routed.id)}
+        callers = tuple(callers)
+        meant: dict[int, Exchange] = {}
+        for link in callers if named is not None else ():
+            for routed in chain(*(index.get((link, str(named)), {}).values() for index in (self._by_id, self._by_first))):
+                meant[routed.request.seq] = routed
+                if len(meant) > 1:  # It is not known which, however many there are.
+                    break
         if len(meant) == 1:
             return next(iter(meant.values())), "meta"
-        return (flying[0][1], "sole") if len(flying) == 1 else (None, "ambiguous")
+        flying = [routed for link in callers for _, routed in islice(self._open.get(link, {}).values(), 2)]
+        return (flying[0], "sole") if len(flying) == 1 else (None, "ambiguous")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +234,7 @@ class Placements:
 
     def parent(self, frame: Frame, correlation: Correlation) -> tuple[Exchange | None, Evidence]:
         """Return the routed exchange for which a server sent an asking frame, and the evidence."""
-        if frame.message.kind in ("request", "notification"):
+        if frame.message.kind in _ASKING:
             return self.handling.get(frame.seq, (None, "ambiguous"))
         answered = correlation.owner(frame)
         if answered is None:
@@ -248,29 +263,27 @@ def place(log: Iterable[Entry], correlation: Correlation) -> Placements:
     continued: dict[tuple[str, str, str], Exchange] = {}
     calling, upstream = _upstream_causes(entries, frames, correlation)
     for entry in entries:
-        if isinstance(entry, Cause):
-            continue
-        ended = ends.get(entry.seq)
-        if ended is not None:
-            flying.finish(ended)
-            _remember(ended, legs, continued)
-        if entry.seq in calling and entry.seq not in upstream:
-            callers, call = calling[entry.seq]
-            upstream[entry.seq] = flying.upstream(callers, header_of(call.request, CAUSE_HEADER))
-        if isinstance(entry, Note):
+        seq = entry.seq
+        if seq in ends:
+            flying.finish(ends[seq])
+            _remember(ends[seq], legs, continued)
+        if not isinstance(entry, Frame):
+            if seq in calling and seq not in upstream:
+                callers, call = calling[seq]
+                upstream[seq] = flying.upstream(callers, header_of(call.request, CAUSE_HEADER))
             continue
         message = entry.message
         kind, method = message.kind, message.method
-        if method is None or kind not in ("request", "notification"):
+        if method is None or kind not in _ASKING:
             continue
         if entry.direction == "to-client":
-            record = records.get(entry.seq)
+            record = records.get(seq)
             found = flying.cause(entry, cause_id(entry)) if record is None else _recorded(record, frames, correlation)
-            handling[entry.seq] = found
+            handling[seq] = found
         elif kind == "request" and (method in ROUTED or method == CONTINUE):
             leg = continued.get(_goes_on(entry)) if continued else None
             if leg is not None:
-                legs[entry.seq] = leg
+                legs[seq] = leg
             if leg is not None or method in ROUTED:
                 flying.begin(cast("Exchange", correlation.owner(entry)), str(message.id), leg)
     return Placements(records, forwarded, handling, legs, upstream)
@@ -443,7 +456,7 @@ def routes(log: Iterable[Entry], correlation: Correlation | None = None, placeme
         if exchange.direction == "to-client" and exchange.request.seq in forwarded:
             continue
         caused = below.pop(exchange.request.seq, None)
-        children = tuple(sorted(caused, key=_first_request)) if caused else ()
+        children = () if caused is None else tuple(sorted(caused, key=_first_request) if len(caused) > 1 else caused)
         hop, parent = _hop(exchange, children, placements, known)
         below.setdefault(None if parent is None else parent.request.seq, []).append(hop)
     return Routes(sorted(below.get(None, []), key=_first_request))

@@ -34,6 +34,28 @@ def test_a_name_on_two_pages_of_one_list_is_an_error() -> None:
     assert told(telling) == [("listing:name-twice", (first.seq, second.seq))]
 
 
+def test_a_page_that_is_asked_for_again_is_compared_with_the_pages_before_it_alone() -> None:
+    telling = Telling()
+    listed(telling, "a", more="2")
+    listed(telling, "b", cursor="2", more="3")
+    listed(telling, "c", cursor="3")
+    listed(telling, "c", cursor="2", more="3")
+    listed(telling, "b", cursor="3")
+    assert told(telling) == []
+
+
+def test_a_name_that_a_page_has_only_when_it_is_asked_for_again_is_an_error() -> None:
+    telling = Telling()
+    first = listed(telling, "a", more="2")
+    listed(telling, "b", cursor="2", more="3")
+    again = listed(telling, "a", cursor="2", more="3")
+    third = listed(telling, "a", cursor="3")
+    assert told(telling) == [
+        ("listing:name-twice", (first.seq, again.seq)),
+        ("listing:name-twice", (first.seq, third.seq)),
+    ]
+
+
 def test_a_list_that_is_asked_for_again_has_its_names_again() -> None:
     telling = Telling()
     for _ in range(2):

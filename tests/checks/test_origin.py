@@ -123,3 +123,26 @@ def test_a_server_that_speaks_the_core_alone_cannot_say_for_which_call_it_asks()
     telling = Telling()
     both(telling, asked)
     assert told(telling) == []
+
+
+def test_of_an_id_that_was_used_again_any_request_in_flight_is_a_cause() -> None:
+    telling = Telling()
+    first, second = telling.call("agent", 1), telling.call("agent", 1)
+    telling.answer(first)
+    asked(telling, 1)
+    telling.answer(second)
+    wrong = asked(telling, 1)
+    assert [each for each in told(telling) if each[0] == "origin:unknown-cause"] == [
+        ("origin:unknown-cause", "error", (second.seq, wrong.seq))
+    ]
+
+
+def test_of_very_many_requests_in_flight_a_finding_shows_the_oldest() -> None:
+    telling = Telling()
+    calls = [telling.call("agent", number) for number in range(150)]
+    for call in calls[:20]:
+        telling.answer(call)
+    asked(telling, method="tools/call")
+    (finding,) = [each for each in run(telling.log) if each.check == "origin:unclear"]
+    assert "for which of 130 requests in flight" in finding.message
+    assert finding.frames[:-1] == tuple(call.seq for call in calls[20:120])

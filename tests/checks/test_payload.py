@@ -48,6 +48,12 @@ def test_other_numbers_are_no_finding(number: int, back: bytes) -> None:
     assert told(telling) == []
 
 
+def test_an_integer_that_came_back_with_an_exponent_is_an_error() -> None:
+    telling = Telling()
+    echoed(telling, 12_345_678_901_234_567_891, b"1.2345678901234567e+19")
+    assert len(told(telling)) == 1
+
+
 def test_an_integer_that_a_gateway_hands_on_rounded_is_an_error() -> None:
     telling = Telling()
     call = telling.request("agent", "to-server", 1, params={"name": "relay", "arguments": {"number": EXACT}})

@@ -105,3 +105,17 @@ def test_each_default_check_finds_nothing_in_an_empty_log(ident: str) -> None:
 )
 def test_a_pattern_selects_by_check_and_optionally_by_link(pattern: str, selects: bool) -> None:
     assert matches(pattern, Finding("progress:late", "error", "", (), "weather")) is selects
+
+
+def test_what_several_checks_derive_from_a_view_is_derived_once() -> None:
+    telling = Telling()
+    telling.call("echo", 1)
+    times: list[View] = []
+
+    def derived(view: View) -> tuple[str, ...]:
+        times.append(view)
+        return view.log.links
+
+    view = View(telling.log)
+    assert view.once(derived) is view.once(derived)
+    assert times == [view]

@@ -160,3 +160,14 @@ def test_times_never_run_backwards_when_threads_append() -> None:
         thread.join(timeout=30)
     times = [entry.time for entry in log]
     assert times == sorted(times)
+
+
+def test_the_entries_of_a_kind_are_sorted_out_once_and_grow_with_the_log() -> None:
+    log = WireLog()
+    first = log.frame("echo", "to-server", b"{}")
+    frames = log.frames
+    log.note("echo", "stderr", text="hello")
+    assert (frames, log.frames, len(log.notes), log.causes) == ((first,), (first,), 1, ())
+    second = log.frame("echo", "to-client", b"{}")
+    assert (frames, log.frames, len(log.entries)) == ((first,), (first, second), 3)
+    assert log.frames is log.frames
