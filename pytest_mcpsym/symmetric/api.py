@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Protocol, Self, TypeVar, cast, overload
+from typing import Any, Final, Self, TypeVar, cast, overload
+from uuid import uuid4
 
 import anyio
 import anyio.abc
 from mcp import MCPError
 from mcp.server.session import ServerSession
-from mcp.shared.dispatcher import CallOptions, ProgressFnT
+from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.exceptions import NoBackChannelError
 from mcp_types import (
     INTERNAL_ERROR,
@@ -52,12 +53,12 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, ValidationError
 
 from pytest_mcpsym.symmetric import sdk
+from pytest_mcpsym.symmetric.carrier import Carrier, InLegs, Mirrored
 from pytest_mcpsym.symmetric.declared import NotSymmetric, declaration, require
-from pytest_mcpsym.symmetric.names import CAUSE_KEY, IDENTIFIER, UPDATES
-from pytest_mcpsym.symmetric.run import FollowingChannel, ParkedRun
+from pytest_mcpsym.symmetric.names import IDENTIFIER, UPDATES
+from pytest_mcpsym.symmetric.run import FollowingChannel
 from pytest_mcpsym.symmetric.spending import Budget, Usage
 from pytest_mcpsym.wire.frame import id_text
-from pytest_mcpsym.wire.route import ROUTED
 from pytest_mcpsym.wire.upstream import CAUSE_HEADER
 
 __all__ = ["NotSymmetric", "Peer", "Updates", "budget", "cause_headers", "peer"]
@@ -67,68 +68,6 @@ _UNSUBSCRIBE_GRACE: Final = 1.0
 
 _ResultT = TypeVar("_ResultT", bound=BaseModel)
 _PageT = TypeVar("_PageT", bound=PaginatedResult)
-
-
-class _Carrier(Protocol):
-    """One of the two bindings."""
-
-    def budget(self, spent: Usage) -> Budget:
-        """Return what may still be spent, once the answers to this peer's calls have reported so much."""
-        ...
-
-    async def ask(
-        self, method: str, params: Mapping[str, object], progress: ProgressFnT | None, timeout: float | None
-    ) -> dict[str, Any]:
-        """Make one request of the client."""
-        ...
-
-
-class _Mirrored:
-    """The handshake era: requests on the stream of the request being handled."""
-
-    def __init__(self, session: ServerSession, request_id: RequestId, stamped: Budget) -> None:
-        self._session = session
-        self._request_id = request_id
-        self._stamped = stamped
-        self._since = anyio.current_time()
-        self._calls = 0
-
-    def budget(self, spent: Usage) -> Budget:
-        return self._stamped.after(spent, anyio.current_time() - self._since, self._calls)
-
-    async def ask(
-        self, method: str, params: Mapping[str, object], progress: ProgressFnT | None, timeout: float | None
-    ) -> dict[str, Any]:
-        options: CallOptions = {}
-        if progress is not None:
-            options["on_progress"] = progress
-        if timeout is not None:
-            options["timeout"] = timeout
-        stamped = {**params, "_meta": {CAUSE_KEY: self._request_id}}
-        self._calls += method in ROUTED
-        return await sdk.channel_of(self._session).send_raw_request(method, stamped, options)
-
-
-class _InLegs:
-    """The modern era: calls in legs of the `tools/call` being handled."""
-
-    def __init__(self, run: ParkedRun) -> None:
-        self.run = run
-
-    def budget(self, spent: Usage) -> Budget:
-        # Each leg is stamped anew: what its answers report is off the stamp already.
-        return self.run.budget.after(Usage(), anyio.current_time() - self.run.since)
-
-    async def ask(
-        self, method: str, params: Mapping[str, object], progress: ProgressFnT | None, timeout: float | None
-    ) -> dict[str, Any]:
-        if progress is not None:
-            raise ValueError(
-                f"{method}: progress of a call cannot be carried to its handler in the modern era, as legs carry none; leave `progress` "
-                "out where `peer(context).carries_progress` is false"
-            )
-        trace = sdk.trace_context()
-        return await self.run.ask(method, {**params, "_meta": trace} if trace else params, timeout)
 
 
 class _Updated(Result):
@@ -160,7 +99,7 @@ class Peer:
     data if the client refused, and `MCPError` (-32603) if its answer is not what the method calls for.
     """
 
-    def __init__(self, session: ServerSession, carrier: _Carrier) -> None:
+    def __init__(self, session: ServerSession, carrier: Carrier) -> None:
         self._session = session
         self._carrier = carrier
         self._usage = Usage()
@@ -168,7 +107,7 @@ class Peer:
     @property
     def carries_progress(self) -> bool:
         """Whether progress of a call can reach its handler: mirrored requests carry it (handshake era), legs do not (modern era)."""
-        return isinstance(self._carrier, _Mirrored)
+        return isinstance(self._carrier, Mirrored)
 
     @property
     def budget(self) -> Budget:
@@ -381,6 +320,24 @@ class Peer:
         params = {"mode": "form", "message": message, "requestedSchema": dict(requested_schema)}
         return await self._ask("elicitation/create", params, ElicitResult, timeout=timeout)
 
+    async def elicit_url(
+        self, message: str, url: str, *, elicitation_id: str | None = None, timeout: float | None = None
+    ) -> ElicitResult:
+        """Ask the client's user to open an address, where something happens that the client must not see, such as a login.
+
+        Args:
+            message: What the user reads.
+            url: Where it happens.
+            elicitation_id: What `notifications/elicitation/complete` calls it later; default a new one.
+            timeout: Seconds to wait; default without limit.
+
+        Returns:
+            Whether the user agreed to open it; it says nothing of what happens there.
+        """
+        ident = uuid4().hex if elicitation_id is None else elicitation_id
+        params = {"mode": "url", "message": message, "url": url, "elicitationId": ident}
+        return await self._ask("elicitation/create", params, ElicitResult, timeout=timeout)
+
     async def list_roots(self) -> list[Root]:
         """Return the client's roots."""
         return (await self._ask("roots/list", {}, ListRootsResult)).roots
@@ -396,7 +353,7 @@ class Peer:
         Raises:
             RuntimeError: From a call that the block itself awaits, instead of starting it: it could never travel.
         """
-        group = self._carrier.run.batch() if isinstance(self._carrier, _InLegs) else anyio.create_task_group()
+        group = self._carrier.run.batch() if isinstance(self._carrier, InLegs) else anyio.create_task_group()
         async with group as tasks:
             yield tasks
 
@@ -482,12 +439,12 @@ def peer(context: object) -> Peer:
         if not isinstance(channel, FollowingChannel):
             why = "in the modern era calls travel in legs of tools/call, on a server with symmetric.Extension and its lifespan"
             raise NotSymmetric(why, modern=True)
-        return Peer(session, _InLegs(channel.run))
+        return Peer(session, InLegs(channel.run))
     request_id: RequestId | None = sdk.wire_request_id(found, getattr(found, "request_id", None))
     if request_id is None or not session.can_send_request:
         why = "mirrored requests need a two-way stream (over HTTP: sessions, and event streams as answers)"
         raise NotSymmetric(why, modern=False)
-    return Peer(session, _Mirrored(session, request_id, budget(found)))
+    return Peer(session, Mirrored(session, request_id, budget(found)))
 
 
 def _object(value: object) -> Mapping[str, object] | None:

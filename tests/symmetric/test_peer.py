@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 
 Use = Callable[[Peer], Awaitable[object]]
 
-FULL: dict[str, Any] = {"extensions": {IDENTIFIER: FULL_CAPABILITY}, "elicitation": {}, "roots": {}}
+FULL: dict[str, Any] = {"extensions": {IDENTIFIER: FULL_CAPABILITY}, "elicitation": {"form": {}, "url": {}}, "roots": {}}
 HI = [SamplingMessage(role="user", content=TextContent(type="text", text="hi"))]
 SAID = {"role": "assistant", "content": {"type": "text", "text": "hello"}, "model": "m"}
 USES: dict[str, tuple[Use, str, dict[str, Any], dict[str, Any], Callable[[Any], bool]]] = {
@@ -114,6 +114,13 @@ USES: dict[str, tuple[Use, str, dict[str, Any], dict[str, Any], Callable[[Any], 
         {"action": "accept", "content": {}},
         lambda result: result.action == "accept",
     ),
+    "elicit_url": (
+        lambda client: client.elicit_url("log in", "https://example.org/login", elicitation_id="e1"),
+        "elicitation/create",
+        {"mode": "url", "message": "log in", "url": "https://example.org/login", "elicitationId": "e1"},
+        {"action": "accept"},
+        lambda result: result.action == "accept",
+    ),
     "list_roots": (
         lambda client: client.list_roots(),
         "roots/list",
@@ -138,6 +145,7 @@ UNDECLARED: list[tuple[Use, str, dict[str, Any]]] = [
         {"extensions": {IDENTIFIER: {"sampling": {}}}},
     ),
     (lambda client: client.elicit("?", {}), "elicitation/create", {"elicitation": {"form": {}}}),
+    (lambda client: client.elicit_url("?", "https://x.org"), "elicitation/create", {"elicitation": {"url": {}}}),
     (lambda client: client.list_roots(), "roots/list", {"roots": {}}),
 ]
 
