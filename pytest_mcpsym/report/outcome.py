@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from pytest_mcpsym import options
-from pytest_mcpsym.errors import FindingsError, McpsymError, ReplayError, UsageError, VerifyError
+from pytest_mcpsym.errors import FindingsError, McpsymError, ReplayError, VerifyError
 from pytest_mcpsym.items import ItemState, own_stem_of, recorder_stem
 from pytest_mcpsym.report.findings import Verdict, judge, one_line_each
 from pytest_mcpsym.report.recordings import commit, refuse_drift, refuse_misses, refuse_unplayed
@@ -66,7 +66,7 @@ def after_fixtures(item: pytest.Item, state: ItemState) -> None:
         ReplayError: As `after_body`.
         VerifyError: As `after_body`.
         FindingsError: As `after_body`.
-        UsageError: A board is still open.
+        pytest.fail.Exception: A board is still open.
     """
     left = _left_open(state)
     if not state.failed:
@@ -80,7 +80,7 @@ def after_fixtures(item: pytest.Item, state: ItemState) -> None:
     if left and state.failed:
         state.warned.append(f"{item.nodeid}: {left}")
     elif left:
-        raise UsageError(left)
+        pytest.fail(left, pytrace=False)
 
 
 def _left_open(state: ItemState) -> str:

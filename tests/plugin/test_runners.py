@@ -167,5 +167,5 @@ async def test_it(switchboard):
 """
     ).run("-k", "test_it and not plain", plugins="asyncio")
     assert (run.outcomes["passed"], run.outcomes["error"]) == (1, 1)
-    run.says("UsageError: this test left a board open (echo): open boards with `with` or `async with`, or close them")
+    run.says("this test left a board open (echo): open boards with `with` or `async with`, or close them")
     assert is_quiet(run)
