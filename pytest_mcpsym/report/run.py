@@ -106,5 +106,5 @@ def recording_lines(config: pytest.Config, told: Iterable[Mapping[str, object]],
     if counts["obsolete"] and not deleted:
         lines.append("no test of this run uses the obsolete ones: delete them, or repeat this run with --mcp-rerecord")
     if counts["new"]:
-        lines.append("a .new file is what a test recorded that did not pass; the recording itself is unchanged")
+        lines.append("a .new file is what a test recorded that did not pass, or is an xfail; the recording itself is unchanged")
     return lines

@@ -112,3 +112,19 @@ def test_what_a_failed_test_left_aside_is_named_where_there_is_no_recording(
         "there is no recording recordings/test_it/test_it.echo.jsonl; move recordings/test_it/test_it.echo.jsonl.new there if what it "
         "holds is right, or record it with: pytest --mcp-record -k test_it"
     )
+
+
+def test_what_an_xfail_recorded_is_kept_by_hand_and_then_fails_as_it_did(
+    example: MakeExample, pytester: pytest.Pytester
+) -> None:
+    known = "import pytest\n" + TEST.format(message="hello").replace(
+        "def test_it", "@pytest.mark.xfail(raises=ZeroDivisionError)\ndef test_it"
+    )
+    run = example(known + "    1 / 0\n").run_here(pytester, "--mcp-record", *QUIET)
+    assert (run.outcomes, set(run.changed)) == ({"xfailed": 1}, {f"{FILE}.new"})
+    run.says("recordings: 1 left as .new", "did not pass, or is an xfail")
+    moved = run.example.with_files({FILE: str(run.changed[f"{FILE}.new"]), f"{FILE}.new": None})
+    assert moved.run_here(pytester, *QUIET).outcomes == {"xfailed": 1}
+    missing = run.example.run_here(pytester, *QUIET)
+    assert missing.outcomes == {"failed": 1}
+    missing.says(f"move {FILE}.new there")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_mcpsym.wire.corpus import corpus
 from pytest_mcpsym.wire.exchange import correlate
 from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
 from pytest_mcpsym.wire.log import Cause, Entry, Note, WireLog
@@ -25,7 +27,7 @@ from pytest_mcpsym.wire.recording import (
     of_link,
     write,
 )
-from pytest_mcpsym.wire.redact import redact
+from pytest_mcpsym.wire.redact import Rules, redact
 from tests.wire.strategies import LINKS, conforming_logs, raw
 
 HEAD = Head("tests/test_trip.py::test_plan", (LinkHead("weather", "handshake", "stdio"),), "mcp 2.3.0", "2026-01-31")
@@ -181,6 +183,30 @@ _JSON = st.recursive(
 )
 _TIMES = st.floats(0, 1e6)
 _DATA = st.binary() | _JSON.map(lambda value: json.dumps(value).encode()) | _JSON.map(lambda value: raw(id=1, result=value))
+_SECRETS = (
+    b'"password":"hunter22",',
+    b'"p\\u0061ssword":"hunter\\ud83d\\ude0022",',
+    b'"text":"{\\"api_key\\": \\"k3y-k3y-k3y\\"}",',
+    b'"a":1,"token":"one-0ne-one","token":"two-tw0-two",',
+    b'"url":"http://u:p4ssw0rd@h/?key=abc-123-def","note":"Bearer abc.def-012345",',
+    b'"secret":12345678901234567890123456789012345678901234567890,',
+    b'"error":"token: s3cret-\\ud800-value"\t,\r',
+)
+"""Members that hold secrets, to stand first in an object: plain, escaped, in text, twice, in URLs and forms, as a number, and odd."""
+
+
+def _with_secret(data: bytes, secret: bytes, times: int) -> bytes:
+    return data.replace(b"{", b"{" + secret, times)
+
+
+_NASTY = st.builds(
+    _with_secret,
+    st.sampled_from([case.data for case in corpus() if len(case.data) < 20_000]),
+    st.sampled_from(_SECRETS),
+    st.integers(0, 3),
+)
+"""Frames of the corpus of oddities, with secrets in some of their objects."""
+
 _ENVELOPES = st.builds(
     Envelope,
     st.integers(1, 9),
@@ -218,6 +244,19 @@ def test_any_redacted_log_is_read_back_as_it_is_written(log: WireLog, secret: by
     log.frame("agent", "to-server", secret)
     kept = redact(as_written(log))
     assert read(write(redact(log), HEADS)).log == as_written(kept) == kept
+
+
+@given(st.lists(_NASTY, min_size=1, max_size=4), st.sampled_from([None, "hunter22", "k3y-k3y-k3y"]))
+def test_whatever_is_wrong_with_a_frame_its_redacted_log_is_read_back_without_secrets(
+    frames: list[bytes], known: str | None
+) -> None:
+    log = _log(*frames)
+    kept = redact(log, Rules(secrets=() if known is None else (("known", known),)))
+    data = write(kept, HEAD)
+    assert read(data).log == as_written(kept) == kept == redact(kept)
+    lines = [json.loads(line, parse_int=str) for line in data.splitlines()[1:]]
+    raws = [base64.b64decode(line["raw"]) for line in lines if "raw" in line]
+    assert known is None or not any(known.encode() in each for each in (data, *raws))
 
 
 @given(st.lists(_ENTRIES, max_size=8).map(_numbered))
