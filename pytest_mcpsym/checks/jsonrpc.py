@@ -42,7 +42,7 @@ def unanswered(view: View) -> Iterator[Finding]:
     """Find requests still open when their link closed or the log ended.
 
     Those of the server are warnings, because the host owed the answer; what it asked after the host had begun to close the link
-    could not be answered. What HTTP refused was told so by its status. A `subscriptions/listen` has none as long as it lasts,
+    could not be answered, and what it asked for a call that was cancelled need not be. What HTTP refused was told so by its status. A `subscriptions/listen` has none as long as it lasts,
     and none if the connection just ends (its description in the 2026-07-28 schema).
     """
     refused = _refusals(view, _BROKEN)
@@ -50,7 +50,7 @@ def unanswered(view: View) -> Iterator[Finding]:
     for exchange in view.correlation.exchanges:
         if exchange.state != "open" or exchange.method == "subscriptions/listen":
             continue
-        if exchange.direction == "to-client" and exchange.request.seq > view.closing.get(exchange.link, exchange.request.seq):
+        if exchange.direction == "to-client" and _is_moot(exchange, view):
             continue
         if _is_refused(exchange.request, refused) or _last_words(exchange, closing):
             continue
@@ -184,6 +184,13 @@ def silence(view: View) -> Iterator[Finding]:
         if answer is None and not _is_refused(frame, refused):
             text = f"{frame.link}: the server answered nothing to {excerpt(frame.data)}, which is no JSON-RPC message"
             yield silence.finding(text, (frame,), frame.link)
+
+
+def _is_moot(asked: Exchange, view: View) -> bool:
+    """Whether nobody needs the answer to a server's request: its link was being closed, or the call that it serves was cancelled."""
+    served, _ = view.placements.handling.get(asked.request.seq, (None, "ambiguous"))
+    is_late = asked.request.seq > view.closing.get(asked.link, asked.request.seq)
+    return is_late or (served is not None and served.state == "cancelled")
 
 
 _LAST: Final = 1.0

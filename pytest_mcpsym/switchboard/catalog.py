@@ -177,27 +177,48 @@ def _split(name: str) -> tuple[str, str, str]:
     return (name, "", "") if found is None else (name[: found.start()], found[0], name[found.end() :])
 
 
-def resolve(caller: Asking, links: Mapping[str, Link], noun: str, name: str, *, separator: str = SEPARATOR) -> tuple[Link, str]:
+def resolve(caller: Asking, links: Mapping[str, Link], log: WireLog, kind: Kind, name: str) -> tuple[Link, str]:
     """Return the peer that a routed name leads to, and the name there.
 
     Raises:
         MCPError: It leads nowhere that the caller may go; the message says why and what is there instead.
     """
-    peer, found, own = name.partition(separator)
+    peer, found, own = name.partition(kind.separator)
     granted = {link.name: link for link in links.values() if may_see(caller, link)}
     if found and own and peer in granted and allows(caller, peer, name):
         return granted[peer], own
     if peer == caller.name:
-        why, reason = f"{name!r} is the caller's own {noun}: a peer is not granted itself", "not-granted"
+        why, reason = f"{name!r} is the caller's own {kind.noun}: a peer is not granted itself", "not-granted"
     elif not (peer and found and own):
-        why, reason = f"{name!r} is no routed name; they look like {separator.join(('peer', noun))}", "malformed"
+        near = _nearest(caller, granted, log, kind, name)
+        why, reason = f"{name!r} is no routed name; they look like {kind.routed('peer', kind.noun)}{near}", "malformed"
     elif peer in links:
-        why, reason = f"{name!r} is not granted to {caller.name}", "not-granted"
+        why, reason = f"{name!r} is not granted to {caller.name}{_nearest(caller, granted, log, kind, name)}", "not-granted"
     else:
-        near = difflib.get_close_matches(peer, granted, 1)
-        hint = f"; did you mean {near[0]}{separator}{own}?" if near else ""
-        why, reason = f"unknown {noun} {name!r}: there is no peer {peer!r}{hint}", "unknown-peer"
+        peers = difflib.get_close_matches(peer, granted, 1)
+        near = f"; did you mean {kind.routed(peers[0], own)}?" if peers else _nearest(caller, granted, log, kind, name)
+        why, reason = f"unknown {kind.noun} {name!r}: there is no peer {peer!r}{near}", "unknown-peer"
     raise refusal(f"{why} (granted peers: {', '.join(granted) or 'none'})", reason)
+
+
+def _nearest(caller: Asking, granted: Iterable[str], log: WireLog, kind: Kind, name: str) -> str:
+    """Ask whether something granted was meant: what the grants spell out, and what its peers have listed on this board."""
+    known = {
+        grant for grant in caller.spec.grants or () if kind.separator in grant and not any(sign in grant for sign in "*?[")
+    }
+    for frame in log.frames:
+        if frame.link in granted and frame.direction == "to-client" and frame.message.kind == "result":
+            listed = (
+                kind.routed(frame.link, str(entry.get(kind.key))) for entry in _objects(frame.message.result.get(kind.members))
+            )
+            known.update(routed for routed in listed if allows(caller, frame.link, routed))
+    own = name.partition(kind.separator)[2]
+    names = {routed: routed.partition(kind.separator)[2] if own else routed for routed in sorted(known)}
+    meant = [routed for routed in names if routed.partition(kind.separator)[2] == (own or name)]
+    if not meant:
+        near = difflib.get_close_matches(own or name, names.values(), 1)
+        meant = [routed for routed in names if names[routed] in near]
+    return f"; did you mean {' or '.join(meant)}?" if meant else ""
 
 
 def holders(log: WireLog, uri: str, links: Sequence[Link]) -> list[Link]:

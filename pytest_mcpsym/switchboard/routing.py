@@ -40,7 +40,7 @@ from pytest_mcpsym.wire.splice import Path, find, splice
 __all__ = ["Router"]
 
 _REQUEST: Final = TypeAdapter[InputRequest](InputRequest)
-_NAMED: Final = {"tools/call": "tool", "prompts/get": "prompt"}
+_NAMED: Final = {"tools/call": LISTS["tools/list"], "prompts/get": LISTS["prompts/list"]}
 
 _UNCLEAR: Final[Mapping[Unclear, str]] = {
     "ambiguous": "{0} handles several requests, and nothing tells which one this {1} is for; send it on that request's stream, "
@@ -176,17 +176,17 @@ class Router:
 
     def _target(self, caller: Asking, asked: Asked) -> tuple[Link, str, Path]:
         """Return whom a request is for, the name there of what it wants, and where in its params the name stands."""
-        noun, path = _NAMED.get(asked.method), ("name",)
+        kind, path = _NAMED.get(asked.method), ("name",)
         if asked.method == "resources/read" or asked.method in SUBSCRIBING:
             path = ("uri",)
         elif asked.method == "completion/complete":
-            kind = _text(asked.params, ("ref", "type"))
-            noun, path = ("prompt", ("ref", "name")) if kind == "ref/prompt" else (None, ("ref", "uri"))
+            prompt = _text(asked.params, ("ref", "type")) == "ref/prompt"
+            kind, path = (LISTS["prompts/list"], ("ref", "name")) if prompt else (None, ("ref", "uri"))
         name = _text(asked.params, path)
         if name is None:
             raise refusal(f"{asked.method} without a `{path[-1]}`", "malformed")
-        if noun is not None:
-            callee, own = resolve(caller, self._links, noun, name)
+        if kind is not None:
+            callee, own = resolve(caller, self._links, self._log, kind, name)
         else:
             callee, own = self._resource(caller, name)
         return callee, own, path
@@ -199,7 +199,7 @@ class Router:
         """
         head, routed, _ = uri.partition(URI_SEPARATOR)
         if routed and head in self._links:
-            return resolve(caller, self._links, "resource", uri, separator=URI_SEPARATOR)
+            return resolve(caller, self._links, self._log, LISTS["resources/list"], uri)
         visible = [link for link in self._links.values() if may_see(caller, link)]
         candidates = [
             link for link in holders(self._log, uri, visible) if allows(caller, link.name, f"{link.name}{URI_SEPARATOR}{uri}")

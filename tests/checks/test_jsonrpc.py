@@ -45,6 +45,15 @@ def test_a_request_that_the_host_never_answered_is_a_warning_on_the_route_that_i
     assert finding.message == "agent: the host did not answer sampling/createMessage (id 0) before the log ended"
 
 
+def test_what_a_server_asked_for_a_call_that_was_cancelled_needs_no_answer() -> None:
+    telling = Telling()
+    telling.call("agent", 1)
+    telling.request("agent", "to-client", 0, "sampling/createMessage")
+    telling.notify("agent", "to-server", "cancelled", requestId=1)
+    telling.log.note("agent", "close", by="host")
+    assert run(telling.log) == ()
+
+
 def test_each_unanswered_request_is_one_finding() -> None:
     telling = Telling()
     for number in range(3):

@@ -212,6 +212,26 @@ async def test_a_name_that_leads_nowhere_is_refused_with_a_reason(
     assert board.routes == "host > caller"
 
 
+@pytest.mark.parametrize(
+    ("tool", "told"),
+    [
+        ("echo", "'echo' is no routed name; they look like peer__tool; did you mean demo__echo or other__echo? (granted"),
+        ("demo.echo", "'demo.echo' is no routed name; they look like peer__tool; did you mean demo__echo? (granted"),
+        ("demo__keys", "'demo__keys' is not granted to caller (granted peers: demo, other)"),
+        ("demo__ccho", "'demo__ccho' is not granted to caller; did you mean demo__echo or other__echo? (granted peers"),
+        ("nobody__echo", "unknown tool 'nobody__echo': there is no peer 'nobody'; did you mean demo__echo or other__echo?"),
+    ],
+)
+async def test_a_name_that_is_nearly_one_of_those_listed_is_refused_with_that(
+    switchboard: Switchboard, tool: str, told: str
+) -> None:
+    limited = link(caller(), grants=["demo__e*", "other__echo"])
+    async with switchboard(caller=limited, demo=demo(), other=demo()) as board:
+        await board.client("demo").list_tools()
+        answer = text(await board.call("caller__ask", tool=tool))
+    assert answer.startswith("-32602 " + told)
+
+
 async def test_a_call_without_a_name_is_refused(switchboard: Switchboard) -> None:
     refused: list[object] = []
 
