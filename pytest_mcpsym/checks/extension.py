@@ -1,4 +1,4 @@
-"""Checks that nothing of the symmetric extension is used before a peer that did not declare it.
+"""Checks that nothing of an extension is used before a peer that did not declare it.
 
 Pinned by `tests/checks/test_extension.py`.
 """
@@ -24,11 +24,14 @@ _FAMILIES: Final = frozenset({"tools", "resources", "prompts"})
 @check(
     "extension:undeclared",
     severity="error",
-    sentence="A server uses only what of the symmetric extension the client declared.",
+    sentence="A server uses only what of an extension the client declared.",
     source="https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle#capability-negotiation; symmetric extension, negotiation",
 )
 def undeclared(view: View) -> Iterator[Finding]:
-    """Find mirrored requests (handshake era) and result types of the extension (modern era) that a client did not ask for."""
+    """Find mirrored requests (handshake era) and result types of extensions (modern era) that a client did not ask for.
+
+    Which extension a result type of others is of, nothing tells; a client that declared none at all did not declare that one.
+    """
     clients: dict[str, Mapping[str, object]] = {}
     for exchange in view.correlation.exchanges:
         if exchange.method == "initialize" and exchange.direction == "to-server":
@@ -40,13 +43,17 @@ def undeclared(view: View) -> Iterator[Finding]:
                 yield undeclared.finding(text, (exchange.request,), exchange.link, view.route(exchange))
         elif exchange.response is not None:
             kind = exchange.response.message.result.get("resultType")
-            if not isinstance(kind, str) or not kind.startswith(_PREFIX):
+            if not isinstance(kind, str) or kind in _CORE:
                 continue
-            meta = exchange.request.message.meta
-            if _CAPABILITIES in meta and not _declared(meta[_CAPABILITIES]):
+            capabilities = exchange.request.message.meta.get(_CAPABILITIES)
+            declared = _declared(capabilities) if kind.startswith(_PREFIX) else _member(capabilities, "extensions")
+            if capabilities is not None and not declared:
                 text = f"{exchange.link}: the server answered {called(exchange)} with {shown(kind)}, which the client did not declare"
                 yield undeclared.finding(text, (exchange.request, exchange.response), exchange.link, view.route(exchange))
 
+
+_CORE: Final = frozenset({"complete", "input_required"})
+"""Result types that are of no extension."""
 
 _PREFIX: Final = IDENTIFIER.partition("/")[0] + "/"
 """What the extension's result types begin with."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.checks.wording import anomalies, answerer, called, excerpt, sender, shown
@@ -231,11 +231,12 @@ def _is_refused(frame: Frame, refused: frozenset[tuple[str, object]]) -> bool:
 
 
 def _owed(frame: Frame) -> bool:
-    """Whether broken bytes are owed an answer."""
+    """Whether broken bytes are owed an answer: not where they are a notification or an answer, but for their flaw."""
     value = frame.message.value
     if not isinstance(value, dict):
         return True
-    return "id" in value and "result" not in value and "error" not in value
+    members = cast("dict[str, object]", value)
+    return not {"result", "error"} & members.keys() and ("id" in members or not isinstance(members.get("method"), str))
 
 
 @check(

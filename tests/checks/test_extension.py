@@ -52,3 +52,14 @@ def test_a_result_type_of_the_core_needs_none() -> None:
     asked = telling.request("agent", "to-server", 1, params={"name": "run"}, meta={CAPABILITIES: {}})
     telling.answer(asked, resultType="input_required")
     assert undeclared(telling) == []
+
+
+@pytest.mark.parametrize(("extensions", "found"), [({}, True), (None, True), ({"com.example/other": {}}, False)])
+def test_a_result_type_of_another_extension_needs_that_the_client_declared_any(
+    extensions: dict[str, object] | None, found: bool
+) -> None:
+    telling = Telling()
+    capabilities = {} if extensions is None else {"extensions": extensions}
+    asked = telling.request("agent", "to-server", 1, params={"name": "run"}, meta={CAPABILITIES: capabilities})
+    telling.answer(asked, resultType="com.example/later")
+    assert bool(undeclared(telling)) == found

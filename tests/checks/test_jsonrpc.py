@@ -169,7 +169,21 @@ def test_a_server_request_after_the_host_began_to_close_is_no_finding() -> None:
     assert run(telling.log) == ()
 
 
-BROKEN = [b"garbage", b"[]", b'{"id":1,"method":"ping"}', b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}']
+BROKEN = [
+    b"garbage",
+    b'{"jsonrpc":"2.0","id":1,"method":"ping\xff"}',
+    b"5",
+    b"null",
+    b"[]",
+    b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]',
+    b"{}",
+    b'{"id":1,"method":"ping"}',
+    b'{"jsonrpc":"1.0","id":1,"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":1}',
+    b'{"jsonrpc":"2.0","method":1,"params":"bar"}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping","params":"bar"}',
+    *(b'{"jsonrpc":"2.0","id":%b,"method":"ping"}' % ident for ident in (b"null", b"1.5", b"true", b"{}", b"[1]")),
+]
 
 
 @pytest.mark.parametrize("data", BROKEN)

@@ -60,8 +60,53 @@ BUGS: Final = {
         "jsonrpc:unanswered",
         "make texts valid Unicode: `text.encode('utf-8', 'replace').decode()`",
     ),
+    "undeclared-result": LiveBug(
+        "F33",
+        "mcp 2.3.0, every transport; @modelcontextprotocol/server 2.4.0",
+        "A server sends the result type of an extension to a client that declared no extension: nobody but the server's author checks it.",
+        "extension:undeclared",
+        "look at the capabilities of the request before such an answer",
+    ),
+    "limit-per-leg": LiveBug(
+        "F34",
+        "mcp 2.3.0 and fastmcp 4.2.3, clients",
+        "The time limit of a call bounds each leg by itself: a call with `input_required` legs goes on for as many times as long.",
+        "",
+        "put `anyio.fail_after` around the call",
+    ),
+    "call-cycle": LiveBug(
+        "F34",
+        "mcp 2.3.0",
+        "A tool that calls itself through a client is called without end: nothing counts the hops.",
+        "",
+        "connect servers by a switchboard, which bounds hops and calls",
+    ),
 }
 """By a short name, which is that of the test."""
+
+TRIED: Final = (
+    (
+        "F01, F02",
+        "mcp 2.3.0, stdio, both eras",
+        'two requests in flight with one id are both answered, and the ids `5` and `"5"`, are kept apart',
+    ),
+    (
+        "F33",
+        "mcp 2.3.0",
+        "of a client that did not declare it no elicitation and no sampling is asked: the call is answered with -32021",
+    ),
+    (
+        "F34",
+        "mcp 2.3.0",
+        "no continuation runs on after its caller has gone, because none is kept: each leg runs its handler anew from `requestState`",
+    ),
+    (
+        "F34",
+        "mcp 2.3.0 and fastmcp 4.2.3, clients",
+        "a server that answers `input_required` without end is given up after ten legs",
+    ),
+)
+"""Row, software and what was seen instead of what the catalogue says of other releases."""
 
 
 def page() -> str:
@@ -70,12 +115,16 @@ def page() -> str:
         f"| {bug.row} | {bug.software} | {bug.sentence} | {f'`{bug.check}`' if bug.check else ''} | {bug.remedy} |\n"
         for bug in BUGS.values()
     )
+    tried = "".join(f"| {row} | {software} | {seen} |\n" for row, software, seen in TRIED)
     return (
         "# Bugs of current SDKs\n\n"
         "Each of these was seen in the release that is named, and is reproduced by a test of this project against the installed one. When a\n"
         "release has mended it, that test fails and says so, and the line goes. The last two columns say which [check](checks.md) names it in\n"
         "a log, and what to do until then. F30 and the like are rows of the [fault catalogue](mutants.md).\n\n"
-        "| row | seen in | what happens | check | until it is mended |\n|---|---|---|---|---|\n" + rows
+        "| row | seen in | what happens | check | until it is mended |\n|---|---|---|---|---|\n"
+        + rows
+        + "\nTried and not found:\n\n| row | tried with | seen |\n|---|---|---|\n"
+        + tried
     )
 
 

@@ -69,13 +69,13 @@ def sdk_v1_peer() -> list[str]:
     return [str(python), str(PEERS / "servers" / "sdk_v1.py")]
 
 
-def typescript_peer() -> list[str]:
+def typescript_peer(script: str = "v2.mjs") -> list[str]:
     """Return the command that starts a server on version 2 of the TypeScript SDK, over stdio; it needs node 20."""
     __tracebackhide__ = True
     node = shutil.which("node")
     if node is None or not (NPM_ROOT / "node_modules" / "@modelcontextprotocol" / "server").is_dir():
         _absent("@modelcontextprotocol/server", f"node, or the package in {NPM_ROOT / 'node_modules'}, does not exist")
-    return [node, str(NPM_ROOT / "v2.mjs")]
+    return [node, str(NPM_ROOT / script)]
 
 
 def conformance_suite(package: str = "conformance") -> list[str]:
