@@ -15,11 +15,11 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Protocol, Self, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import anyio
 import anyio.lowlevel
+from anyio.abc import AsyncResource
 from mcp.shared.message import SessionMessage
 
 from pytest_mcpsym.transport.left import context_of, watching
@@ -58,7 +58,7 @@ class MemoryServer(Protocol):
         ...
 
 
-class ServerWrites:
+class ServerWrites(AsyncResource):
     """The server's output: each message is serialised here and is on the wire, and in the log, once there is room for it."""
 
     __slots__ = ("_closed", "_link")
@@ -91,14 +91,6 @@ class ServerWrites:
         """Stop writing. The client sees the end when the server's `run` has ended, as with a process."""
         self.close()
         await anyio.lowlevel.checkpoint()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 class _MemoryLink:

@@ -8,11 +8,11 @@ with silence. `StrictReads` answers such a line as `pytest_mcpsym.wire.strict` s
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import Protocol, cast
 
 import anyio
 import anyio.lowlevel
+from anyio.abc import AsyncResource
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     ErrorData,
@@ -89,7 +89,7 @@ class InFlight:
             self._settled = None
 
 
-class ServerReads:
+class ServerReads(AsyncResource):
     """The server's input. It has no `last_context`, as a pipe has none.
 
     Args:
@@ -134,14 +134,6 @@ class ServerReads:
             return await self.receive()
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 class StrictReads(ServerReads):

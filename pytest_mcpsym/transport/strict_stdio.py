@@ -12,11 +12,11 @@ import sys
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import anyio
 import anyio.to_thread
+from anyio.abc import AsyncResource
 from mcp.server.stdio import stdio_server
 
 from pytest_mcpsym.transport.lines import Lines
@@ -62,7 +62,7 @@ async def serve_stdio(*, is_strict: bool = True) -> AsyncGenerator[tuple[ServerR
         os.dup2(wire, descriptor)
 
 
-class _Answers:
+class _Answers(AsyncResource):
     """The server's output, which tells what was answered."""
 
     def __init__(self, inner: WriteStream[SessionMessage], in_flight: InFlight) -> None:
@@ -77,14 +77,6 @@ class _Answers:
     async def aclose(self) -> None:
         """Write no more."""
         await self._inner.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 class _Nothing:
