@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from mcp import MCPError
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.server import NotificationOptions, Server
-from mcp.server.models import InitializationOptions
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp_types import (
@@ -42,16 +40,12 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
-from ..events import SessionEvents, Sessions  # noqa: TID252 - the package is also loaded under an alias
+from ..server import ResumableFake  # noqa: TID252 - the package is also loaded under an alias
 from .asking import ASKING, CONTEXT_PROMPT, prompt_with_context
 from .content import ARGUMENTS, CONTENTS, PROMPTS, RESOURCES, TEMPLATES, completed, contents_of, prompt, said
 from .probes import PROBES, session_of
 from .tools import TOOLS
 from .turn import Context, Failed, Run, Turn, Unanswered, is_modern, misfit
-
-if TYPE_CHECKING:
-    from mcp.server.streamable_http import EventStore
-    from starlette.applications import Starlette
 
 __all__ = ["Conformance", "conformance"]
 
@@ -72,10 +66,11 @@ def conformance() -> Conformance:
     return Conformance()
 
 
-class Conformance(Server[Run]):
-    """The SDK's low-level server with the suite's fixtures; made by `conformance`."""
+class Conformance(ResumableFake[Run]):
+    """A low-level server with the suite's fixtures; made by `conformance`. Two of its tools say that the tools and prompts changed."""
 
-    strict_json: ClassVar = True
+    may_change = NotificationOptions(prompts_changed=True, tools_changed=True)
+    retry = RETRY
 
     def __init__(self) -> None:
         bus = InMemorySubscriptionBus()
@@ -102,29 +97,6 @@ class Conformance(Server[Run]):
         )
         self.add_request_handler("logging/setLevel", SetLevelRequestParams, self._set_level)
         self.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=self.name))
-
-    def streamable_http_app(
-        self,
-        *,
-        event_store: EventStore | None = None,
-        retry_interval: int | None = RETRY,
-        **options: Any,  # the SDK's own, of many types
-    ) -> Starlette:
-        """Return the ASGI app, which can resume a stream that broke."""
-        store = event_store or SessionEvents()
-        app = super().streamable_http_app(event_store=store, retry_interval=retry_interval, **options)
-        app.add_middleware(Sessions)
-        return app
-
-    def create_initialization_options(
-        self,
-        notification_options: NotificationOptions | None = None,
-        experimental_capabilities: dict[str, dict[str, object]] | None = None,
-        extensions: dict[str, dict[str, object]] | None = None,
-    ) -> InitializationOptions:
-        """Announce that the tools and prompts may change, as two of the tools say they do."""
-        options = notification_options or NotificationOptions(prompts_changed=True, tools_changed=True)
-        return super().create_initialization_options(options, experimental_capabilities, extensions)
 
     async def _list_tools(self, _context: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=list(TOOLS.values()))

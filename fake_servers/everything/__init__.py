@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import MCPError
 from mcp.server.context import CallNext, HandlerResult
-from mcp.server.lowlevel.server import NotificationOptions, Server
+from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.models import InitializationOptions
 from mcp_types import (
     INTERNAL_ERROR,
@@ -42,7 +42,7 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from ..data import seeded  # noqa: TID252 - the package is also loaded under an alias
-from ..events import SessionEvents, Sessions  # noqa: TID252 - as above
+from ..server import ResumableFake  # noqa: TID252 - as above
 from .arguments import fitted
 from .asking import ASKING, URL_ELICITATION_REQUIRED, Unanswered
 from .client_tasks import client_tasks
@@ -60,7 +60,6 @@ from .ticking import ticking
 from .tools import TOOLS, Listed, offered
 
 if TYPE_CHECKING:
-    from mcp.server.streamable_http import EventStore
     from starlette.applications import Starlette
 
 __all__ = ["INTERVAL", "LIFECYCLE", "PACE", "Everything", "everything", "from_environment"]
@@ -111,8 +110,10 @@ def from_environment(_environment: Mapping[str, str], told: Mapping[str, str]) -
     return {"env": told, "lifecycle": LIFECYCLE}
 
 
-class Everything(Server[Run]):
-    """The SDK's low-level server with one of each thing; made by `everything`."""
+class Everything(ResumableFake[Run]):
+    """A low-level server with one of each thing; made by `everything`. Every list of it may change, as the reference says."""
+
+    may_change = NotificationOptions(True, True, True)
 
     def __init__(
         self,
@@ -162,26 +163,16 @@ class Everything(Server[Run]):
         self.middleware.append(self._begin_task)
         add_task_methods(self)
 
-    def streamable_http_app(
-        self, *, stateless_http: bool = False, event_store: EventStore | None = None, **options: Any
-    ) -> Starlette:
-        """Return the server over Streamable HTTP; a stream of it can be resumed. Without sessions it is the SDK's own."""
-        if stateless_http:
-            return super().streamable_http_app(stateless_http=True, event_store=event_store, **options)
-        app = super().streamable_http_app(event_store=event_store or SessionEvents(), **options)
-        app.add_middleware(Sessions)
-        app.add_middleware(ReferenceHttp)
+    def streamable_http_app(self, *, stateless_http: bool = False, **options: Any) -> Starlette:
+        """Return the server over Streamable HTTP, as the reference speaks it; without sessions it is the SDK's own."""
+        app = super().streamable_http_app(stateless_http=stateless_http, **options)
+        if not stateless_http:
+            app.add_middleware(ReferenceHttp)
         return app
 
-    def create_initialization_options(
-        self,
-        notification_options: NotificationOptions | None = None,
-        experimental_capabilities: dict[str, dict[str, object]] | None = None,
-        extensions: dict[str, dict[str, object]] | None = None,
-    ) -> InitializationOptions:
-        """Announce that every list may change, as the reference does."""
-        options = notification_options or NotificationOptions(True, True, True)
-        made = super().create_initialization_options(options, experimental_capabilities, extensions)
+    def create_initialization_options(self, *args: Any, **options: Any) -> InitializationOptions:
+        """Announce tasks too, as the reference does."""
+        made = super().create_initialization_options(*args, **options)
         tasks = ServerTasksCapability.model_validate(CAPABILITY, by_name=False)
         return made.model_copy(update={"capabilities": made.capabilities.model_copy(update={"tasks": tasks})})
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from mcp import MCPError
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions, Server
-from mcp.server.models import InitializationOptions
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -29,6 +28,7 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from ..server import LowLevelFake  # noqa: TID252 - the package is also loaded under an alias
 from .arguments import INPUT_SCHEMA, Thought, read
 
 __all__ = ["OFF", "TOOL", "SequentialThinking", "from_environment", "sequential_thinking"]
@@ -93,8 +93,10 @@ def from_environment(environment: Mapping[str, str], _told: Mapping[str, str]) -
     return {"env": environment}
 
 
-class SequentialThinking(Server[History]):
-    """The SDK's low-level server with one tool; made by `sequential_thinking`."""
+class SequentialThinking(LowLevelFake[History]):
+    """A low-level server with one tool; made by `sequential_thinking`. The list of tools may change, as the reference says."""
+
+    may_change = NotificationOptions(tools_changed=True)
 
     def __init__(self, *, is_drawing: bool, quirks: bool) -> None:
         super().__init__(
@@ -110,16 +112,6 @@ class SequentialThinking(Server[History]):
         self._quirks = quirks
         if quirks:
             self.middleware.append(_malformed_is_internal)
-
-    def create_initialization_options(
-        self,
-        notification_options: NotificationOptions | None = None,
-        experimental_capabilities: dict[str, dict[str, object]] | None = None,
-        extensions: dict[str, dict[str, object]] | None = None,
-    ) -> InitializationOptions:
-        """Announce that the list of tools may change, as the reference does."""
-        options = notification_options or NotificationOptions(tools_changed=True)
-        return super().create_initialization_options(options, experimental_capabilities, extensions)
 
     async def _list(self, _context: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
         tool = Tool(
