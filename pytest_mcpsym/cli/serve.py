@@ -12,9 +12,10 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
+from pytest_mcpsym.cli import serve_faults
 from pytest_mcpsym.cli.error import CommandError
 from pytest_mcpsym.cli.fake_options import options, parsed, unknown
 from pytest_mcpsym.cli.listening import listen
@@ -41,9 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json-response", action="store_true", help="with --http: answer with JSON, not an event stream")
     parser.add_argument("--stateless", action="store_true", help="with --http: keep no sessions")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="set an environment variable (repeat)")
-    parser.add_argument(
-        "--fault", action="append", default=[], metavar="FAULT", help="do something to messages on purpose, on stdio (repeat)"
-    )
+    serve_faults.add_arguments(parser)
     parser.add_argument("--list", action="store_true", help="name the fakes and end; after a NAME: its options")
     parser.add_argument("--json", action="store_true", help="with --list: as JSON")
 
@@ -51,24 +50,25 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(given: Namespace) -> int:
     """Serve until the input ends or a signal comes, and return the exit status."""
     name = cast("str | None", given.name)
+    if "help" in given.fault:
+        sys.stdout.write(serve_faults.fault_help())
+        return 0
     if given.list:
         _list(name, as_json=bool(given.json))
         return 0
     if name is None:
         raise CommandError("name a server; `mcpsym serve --list` says which there are")
     _check(given)
+    faults = serve_faults.faults_of(given)
     variables = _variables(given.env)
     os.environ.update(variables)
-    return _run(_served(name, given, variables), given)
+    return _run(_served(name, given, variables), given, faults)
 
 
 def _check(given: Namespace) -> None:
     over_http = given.http is not None or given.sse is not None
     if given.http is not None and given.sse is not None:
         raise CommandError("--http and --sse are two ways to serve; give one of them")
-    if given.fault and over_http:
-        raise CommandError("--fault is for stdio; over HTTP, links of a board have faults")
-    _faults(cast("list[str]", given.fault))
     if given.host is not None and not over_http:
         raise CommandError("--host is for --http and --sse; on stdio nothing listens")
     for flag in ("json_response", "stateless"):
@@ -154,12 +154,12 @@ def _of_era(found: ServedObject, era: Offered) -> Served:
     return found if era == "both" else HandshakeOnly(found) if era == "handshake" else ModernOnly(found)
 
 
-def _run(served: Served, given: Namespace) -> int:
+def _run(served: Served, given: Namespace, faults: Sequence[Fault]) -> int:
     from pytest_mcpsym.errors import TargetError
     from pytest_mcpsym.serving.process import on_socket, on_stdio
 
     if given.http is None and given.sse is None:
-        status = on_stdio(served, _faults(cast("list[str]", given.fault)))
+        status = on_stdio(served, faults)
         sys.stderr.flush()
         # A thread may wait for input that never comes, and the interpreter would wait for the thread.
         os._exit(status)
@@ -168,27 +168,17 @@ def _run(served: Served, given: Namespace) -> int:
     listener = listen(host, port, free=f"{option} 0")
     try:
         app = _app(served, given, host)
+        if faults:
+            from pytest_mcpsym.serving.faulty_app import FaultyApp
+
+            app = FaultyApp(app, faults)
     except TargetError as error:
         raise CommandError(str(error)) from None
     shown = f"[{host}]" if ":" in host else host
     path = served.path if given.sse is None else "/sse"
     sys.stderr.write(f"serving on http://{shown}:{listener.getsockname()[1]}{path}\n")
     sys.stderr.flush()
-    return on_socket(app, listener)
-
-
-def _faults(given: list[str]) -> tuple[Fault, ...]:
-    from pytest_mcpsym.errors import UsageError
-    from pytest_mcpsym.faults.fault import described, unfit
-    from pytest_mcpsym.faults.kinds import SERVED
-
-    try:
-        faults = described(given)
-    except UsageError as error:
-        raise CommandError(f"--fault: {error}") from None
-    for wrong in filter(None, (unfit(fault, SERVED) for fault in faults)):
-        raise CommandError(f"--fault: {wrong}")
-    return faults
+    return on_socket(app, listener, is_breakable=bool(faults))
 
 
 def _app(served: Served, given: Namespace, host: str) -> ASGIApp:

@@ -124,9 +124,9 @@ class Faults:
             self._last[direction] = data
         return before
 
-    def see(self, direction: str, data: bytes, before: bytes = b"") -> Seen:
-        """Return what is known of a message."""
-        return see(self._tap.log, self._tap.link, direction, data, before)
+    def see(self, direction: str, data: bytes, before: bytes = b"", *, link: str | None = None) -> Seen:
+        """Return what is known of a message; `link` is under which name the log has those of its connection, if not the link's own."""
+        return see(self._tap.log, link or self._tap.link, direction, data, before)
 
     def due(self, seen: Seen, kinds: Iterable[str]) -> Iterator[Applied]:
         """Yield the faults of some kinds that are done to a message, each counted when it is asked for."""
@@ -134,11 +134,11 @@ class Faults:
             if each.fault.kind in kinds and each.due(seen):
                 yield each
 
-    def recut(self, data: bytes, kinds: Iterable[str] = RECUT) -> list[Applied]:
+    def recut(self, data: bytes, kinds: Iterable[str] = RECUT, *, link: str | None = None) -> list[Applied]:
         """Return what a transport is to do to the bytes of a message to the client, each noted."""
         if not any(each.fault.kind in kinds and each.fault.direction == "to-client" for each in self._applied):
             return []
-        seen = self.see("to-client", data)
+        seen = self.see("to-client", data, link=link)
         due = list(self.due(seen, kinds))
         for applied in due:
             self.note(applied, seen, told(applied.fault, data, data))

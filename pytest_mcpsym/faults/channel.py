@@ -10,26 +10,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Final, Protocol, cast
+from dataclasses import replace
+from typing import Protocol, cast
 
 import anyio
 from anyio.abc import TaskGroup
 
 from pytest_mcpsym.faults.active import Applied, Faults
-from pytest_mcpsym.faults.alter import STRANGER, altered, injected, told
-from pytest_mcpsym.faults.kinds import KINDS
-from pytest_mcpsym.faults.seen import Seen
+from pytest_mcpsym.faults.alter import STRANGER
+from pytest_mcpsym.faults.course import Course, Passed
 from pytest_mcpsym.transport.tap import Channel, Undelivered
-from pytest_mcpsym.wire.frame import Frame, parse
+from pytest_mcpsym.wire.frame import Frame
 
 __all__ = ["FaultyChannel"]
-
-_ORDERED: Final = frozenset({"split", "coalesce", "status", "redirect", "stall", "cut", "reset"})
-"""The kinds that transports do."""
-_TO_SERVER: Final = frozenset(KINDS)
-_TO_CLIENT: Final = _TO_SERVER - _ORDERED
-"""What a transport does to the bytes of an answer it does by itself: it has them first."""
 
 
 class _Breakable(Protocol):
@@ -42,23 +35,6 @@ class _Breakable(Protocol):
     def kill(self) -> None:
         """End the server at once."""
         ...
-
-
-@dataclass(slots=True)
-class _Passed:
-    """What faults made of a message.
-
-    Attributes:
-        now: What comes in its place, in order.
-        held: The fault that makes it wait for the next one.
-        ends: The fault that ends the connection.
-        orders: What the transport is to do.
-    """
-
-    now: list[bytes]
-    held: Applied | None = None
-    ends: Applied | None = None
-    orders: list[Applied] = field(default_factory=list[Applied])
 
 
 class FaultyChannel:
@@ -79,7 +55,7 @@ class FaultyChannel:
         self._held_in: Frame | None = None
         self._held_out: tuple[list[bytes], Mapping[str, str] | None] | None = None
         self._holding = 0.0
-        self._made = 0
+        self._course = Course(faults)
         self._ended = False
         self._killed = False
 
@@ -92,7 +68,7 @@ class FaultyChannel:
         if seen.sort == "answer" and STRANGER in str(seen.message.id):
             return None  # The answer to a request that the server did not make.
         async with self._sending:
-            passed = await self._through(seen)
+            passed = await self._course.through(seen)
         frame: Frame | None = None
         for each in passed.now if passed.held is None else []:
             self._faults.orders = passed.orders
@@ -123,7 +99,7 @@ class FaultyChannel:
             if seen.sort == "answer" and STRANGER in str(seen.message.id):
                 continue  # The answer to a request that the client did not make.
             held, self._held_in = self._held_in, None
-            passed = await self._through(seen)
+            passed = await self._course.through(seen)
             frames = [item if each is item.data else replace(item, data=each) for each in passed.now]
             if passed.held is not None:
                 self._held_in, self._holding = frames[0], passed.held.fault.number("seconds")
@@ -139,52 +115,7 @@ class FaultyChannel:
     def _idle(self) -> bool:
         """Whether nothing is to be done, and nothing was: messages pass unread, at no cost."""
         waiting = self._held_in is not None or self._held_out is not None or self._sending.locked()
-        return not self._faults and not self._made and not waiting
-
-    async def _through(self, seen: Seen) -> _Passed:
-        """Take a message through the faults that are done to it; what one has lost meets no other."""
-        passed = _Passed([seen.data])
-        extra: list[bytes] = []
-        for applied in self._faults.due(seen, _TO_SERVER if seen.direction == "to-server" else _TO_CLIENT):
-            fault = applied.fault
-            kind, met = fault.kind, passed.now[0]
-            made = injected(fault, self._made + 1, seen.token)
-            if made is None:
-                passed.now = [altered(fault, seen, each, applied.random) for each in passed.now]
-            changed = passed.now[0] if made is None else made
-            became = parse(changed).id if kind in ("id-type", "id-reused") else None
-            is_gone = kind == "drop" or (kind == "exit" and seen.direction == "to-client")
-            self._faults.note(
-                applied,
-                seen,
-                told(fault, met, changed),
-                became,
-                meant=seen.direction == "to-server" and (is_gone or (made is None and changed != met)),
-            )
-            if made is not None:
-                self._made += 1
-                extra.append(made)
-                continue
-            await self._wait(applied, met)
-            if kind == "duplicate":
-                passed.now = passed.now * int(fault.number("count"))
-            elif kind in ("exit", "half-close"):
-                passed.ends = applied
-            elif kind == "reorder":
-                passed.held = applied
-            elif kind in _ORDERED:
-                passed.orders.append(applied)
-            if is_gone:
-                return _Passed(extra, ends=passed.ends)
-        passed.now += extra
-        return passed
-
-    async def _wait(self, applied: Applied, data: bytes) -> None:
-        fault = applied.fault
-        if fault.kind == "delay":
-            await anyio.sleep(fault.number("seconds"))
-        elif fault.kind == "slow":
-            await anyio.sleep(len(data) / fault.number("rate"))
+        return not self._faults and not self._course.made and not waiting
 
     async def _end(self, applied: Applied) -> None:
         """End the server, or its input, once."""
@@ -207,7 +138,7 @@ class FaultyChannel:
         self._held_in = None
         return None
 
-    async def _hold_out(self, passed: _Passed, headers: Mapping[str, str] | None) -> None:
+    async def _hold_out(self, passed: Passed, headers: Mapping[str, str] | None) -> None:
         assert passed.held is not None
         await self._let_go()
         held = self._held_out = (passed.now, headers)

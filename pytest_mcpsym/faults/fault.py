@@ -129,8 +129,12 @@ def _nearest(name: str, names: Mapping[str, object]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def parse(text: str) -> Fault:
+def parse(text: str, where: str = "") -> Fault:
     """Read a fault from text: `KIND [DIRECTION] [METHOD] [NAME=VALUE ...]`, as in `drop to-client tools/call nth=2`.
+
+    Args:
+        text: The text.
+        where: On which transport it will be, where that decides its usual direction.
 
     Raises:
         UsageError: The text is none.
@@ -146,6 +150,8 @@ def parse(text: str) -> Fault:
         if name in options:
             raise UsageError(f"{name}= is given twice in the fault {text!r}; give it once")
         options[name] = value
+    if direction is None and kind in KINDS and where:
+        direction = next((way for way in KINDS[kind].directions if (way, where) not in KINDS[kind].never), None)
     return fault(kind, direction, method, **options)
 
 

@@ -6,11 +6,14 @@ at once. Pinned by `tests/cli/test_serve.py`.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Final, cast
 
@@ -21,7 +24,7 @@ from pytest_mcpsym.transport.strict_stdio import serve_stdio
 if TYPE_CHECKING:
     from pytest_mcpsym.faults.fault import Fault
     from pytest_mcpsym.serving.served import Served
-    from pytest_mcpsym.transport.asgi import ASGIApp
+    from pytest_mcpsym.transport.asgi import ASGIApp, Receive, Scope, Send
 
 __all__ = ["GRACE", "on_socket", "on_stdio"]
 
@@ -69,8 +72,14 @@ async def _end_on_signal(caught: list[int], scope: anyio.CancelScope) -> None:
             scope.cancel()
 
 
-def on_socket(app: ASGIApp, listener: socket.socket) -> int:
-    """Serve on a socket that listens until a signal comes, and return the exit status."""
+def on_socket(app: ASGIApp, listener: socket.socket, *, is_breakable: bool = False) -> int:
+    """Serve on a socket that listens until a signal comes, and return the exit status.
+
+    Args:
+        app: What is served.
+        listener: The socket.
+        is_breakable: Let the app break connections.
+    """
     import uvicorn
 
     caught: list[int] = []
@@ -82,7 +91,41 @@ def on_socket(app: ASGIApp, listener: socket.socket) -> int:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, remember)
     config = uvicorn.Config(
-        cast("Callable[..., object]", app), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE
+        cast("Callable[..., object]", app),
+        http=_breakable() if is_breakable else "auto",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE,
     )
     uvicorn.Server(config).run(sockets=[listener])
     return 128 + caught[0] if caught else 0
+
+
+def _breakable() -> type[asyncio.Protocol]:
+    """Return a protocol of uvicorn that puts into the scope of each request what breaks its connection."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    from pytest_mcpsym.serving.faulty_app import HANG_UP
+
+    class Breakable(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            inner = self.app
+
+            async def app(scope: Scope, receive: Receive, send: Send) -> None:
+                await cast("ASGIApp", inner)({**scope, HANG_UP: partial(_hang_up, transport)}, receive, send)
+
+            self.app = cast("object", app)
+
+    return Breakable
+
+
+def _hang_up(transport: asyncio.Transport, *, at_once: bool) -> None:
+    """Break a connection: with a reset, or when what was sent has left."""
+    if not at_once:
+        transport.close()
+        return
+    found = cast("socket.socket | None", transport.get_extra_info("socket"))
+    if found is not None:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

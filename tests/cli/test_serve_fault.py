@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import shlex
 import subprocess
@@ -79,6 +80,56 @@ def test_a_link_refuses_to_flood_the_standard_error_of_its_server(switchboard: S
     )
 
 
+def spoken(*faults: str, then: bytes = b"") -> tuple[bytes, bytes]:
+    """What a process writes on both streams to whoever says `initialize` and something else, and ends its input."""
+    me = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
+    first = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": me}
+    said = json.dumps(first).encode() + b"\n" + then
+    done = subprocess.run(shlex.split(served(*faults)), input=said, capture_output=True, timeout=60, check=False)
+    return done.stdout, done.stderr
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    pings = b"".join(b'{"jsonrpc":"2.0","id":%d,"method":"ping"}\n' % number for number in range(2, 20))
+    once, again = (spoken("corrupt to-client ping chance=0.5 seed=7", then=pings) for _ in range(2))
+    assert once == again
+    assert 0 < once[0].count(b'"result":{}}\n') < 18
+
+
+def test_an_answer_comes_in_pieces_of_a_pipe() -> None:
+    with subprocess.Popen(
+        shlex.split(served("split pieces=3 seconds=0.3 at=framing", "delay ping seconds=0")),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        limit = threading.Timer(60, process.kill)
+        limit.start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+        process.stdin.flush()
+        pieces = [os.read(process.stdout.fileno(), 65_536), os.read(process.stdout.fileno(), 65_536)]
+        process.kill()
+        limit.cancel()
+    assert pieces[0].startswith(b'{"jsonrpc"')
+    assert pieces[1] == b"\n"
+
+
+def test_an_answer_waits_for_the_next_one_or_for_the_end() -> None:
+    out, err = spoken("coalesce seconds=30")
+    assert json.loads(out)["id"] == 1
+    assert err.startswith(b"fault: coalesce to-client seconds=30.0: initialize (id 1): comes together with the next one")
+
+
+def test_the_kinds_of_faults_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--fault", "help"]) == 0
+    listed = capsys.readouterr().out
+    assert "drop  The message is lost. (to-client, to-server; on stdio and HTTP)\n" in listed
+    assert "    code=503  which\n" in listed
+    assert listed.endswith("    seed=0  decides what is left to chance; the same seed decides the same\n")
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -87,7 +138,16 @@ def test_a_link_refuses_to_flood_the_standard_error_of_its_server(switchboard: S
             ["--fault", "status code=500"],
             "--fault: the fault 'status' is for mcpsym serve over HTTP, and this is mcpsym serve, on which there are delay, slow",
         ),
-        (["--http", "0", "--fault", "drop"], "--fault is for stdio; over HTTP, links of a board have faults"),
+        (
+            ["--http", "0", "--fault", "half-close"],
+            "--fault: the fault 'half-close' is for mcpsym serve, and this is mcpsym serve over HTTP",
+        ),
+        (
+            ["--fault", "split to-server"],
+            "--fault: the fault 'split' to-server cannot be on mcpsym serve: what is served reads messages",
+        ),
+        (["--fault-seed", "1"], "--fault-seed is for --fault, and there is none"),
+        (["--fault", "drop", "--fault-seed", "soon"], "--fault-seed takes a whole number or `random`, not 'soon'"),
     ],
 )
 def test_a_wrong_fault_is_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
