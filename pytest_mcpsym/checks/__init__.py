@@ -9,6 +9,7 @@ from typing import Final
 
 from pytest_mcpsym.checks.budget import BUDGET, Budget, limited
 from pytest_mcpsym.checks.cancellation import CANCELLATION
+from pytest_mcpsym.checks.crossing import CROSSING
 from pytest_mcpsym.checks.extension import EXTENSION
 from pytest_mcpsym.checks.finding import Check, Finding, Registry, Severity, View, check, judge, matches, wrong_pattern
 from pytest_mcpsym.checks.isolation import ISOLATION
@@ -56,6 +57,7 @@ DEFAULT: Final = Registry(
         PAYLOAD,
         TRACE,
         ROUTING,
+        CROSSING,
         ISOLATION,
         BUDGET,
     )

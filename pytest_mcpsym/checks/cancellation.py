@@ -1,11 +1,13 @@
-"""Checks of cancellation: it names a request of its sender, and it reaches what the request caused.
+"""Checks of cancellation: it names a request of its sender, and it reaches what the request caused, and nothing else.
 
 Pinned by `tests/checks/test_cancellation.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
@@ -13,7 +15,7 @@ from pytest_mcpsym.checks.wording import called, sender, shown
 from pytest_mcpsym.wire.exchange import Exchange
 from pytest_mcpsym.wire.route import Hop
 
-__all__ = ["CANCELLATION", "not_propagated", "unknown_request"]
+__all__ = ["CANCELLATION", "not_propagated", "of_another", "ran_on", "unknown_request"]
 
 _SPEC: Final = "https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/cancellation"
 
@@ -75,5 +77,69 @@ def not_propagated(view: View) -> Iterator[Finding]:
             yield found(hop.via, hop.exchange, hop, "the host")
 
 
-CANCELLATION: Final = Registry((unknown_request, not_propagated))
+_SAYS_SO: Final = re.compile(r"\bcancell?ed\b", re.IGNORECASE)
+"""What the error of a request says that was cancelled; JSON-RPC has no code for it."""
+
+
+@check(
+    "cancellation:of-another",
+    severity="error",
+    sentence="Cancelling a request cancels no other.",
+    source=f"{_SPEC}#behavior-requirements; https://github.com/IBM/mcp-context-forge/issues/2057",
+)
+def of_another(view: View) -> Iterator[Finding]:
+    """Find requests answered as cancelled which nobody had cancelled, within `GRACE` after another was cancelled that they did not need."""
+    said = [
+        each
+        for each in view.correlation.exchanges
+        if each.state == "error" and not each.cancellations and _SAYS_SO.search(str(_error(each).get("message")))
+    ]
+    if not said:
+        return
+    ended = sorted(
+        (each.end, each) for each in view.correlation.exchanges if each.state == "cancelled" and each.end is not None
+    )
+    ends = [end for end, _ in ended]
+    times = {entry.seq: entry.time for entry in view.log}
+    needed = {each.exchange.request.seq for each in view.routes.walk() if each.children}
+    for exchange in said:
+        assert exchange.response is not None
+        before = bisect_left(ends, exchange.response.seq) - 1
+        if before < 0 or exchange.request.seq in needed or exchange.request.seq in view.placements.legs:
+            continue
+        end, other = ended[before]
+        soon = exchange.response.time - times[end] <= GRACE and exchange.request.seq < end
+        if soon and other.direction == exchange.direction:
+            text = f"{exchange.link}: {called(exchange)} was answered as cancelled when {called(other)} on {other.link} was, and nobody had cancelled it"
+            frames = sorted(
+                (exchange.request, other.request, *other.cancellations[:1], exchange.response), key=lambda each: each.seq
+            )
+            yield of_another.finding(text, frames, exchange.link, view.route(exchange))
+
+
+def _error(exchange: Exchange) -> Mapping[str, object]:
+    return {} if exchange.response is None else exchange.response.message.error
+
+
+@check(
+    "cancellation:ran-on",
+    severity="warning",
+    sentence="What is cancelled ends: a server tells no progress of it and asks nothing for it any more.",
+    source=f"{_SPEC}#behavior-requirements; symmetric extension, budget",
+)
+def ran_on(view: View) -> Iterator[Finding]:
+    """Find progress of a request longer than `GRACE` after it was cancelled. What is asked for one is of `origin:unknown-cause`."""
+    for exchange in view.correlation.exchanges:
+        if exchange.state != "cancelled" or exchange.direction != "to-server" or not exchange.progress:
+            continue
+        last = exchange.progress[-1]
+        began = exchange.cancellations[0].time if exchange.cancellations else None
+        if began is not None and last.time - began > GRACE:
+            text = f"{exchange.link}: the server told progress of {called(exchange)} {last.time - began:.2g} s after it was cancelled"
+            yield ran_on.finding(
+                text, (exchange.request, *exchange.cancellations[:1], last), exchange.link, view.route(exchange)
+            )
+
+
+CANCELLATION: Final = Registry((unknown_request, not_propagated, of_another, ran_on))
 """All checks of this family."""

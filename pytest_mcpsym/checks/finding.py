@@ -21,6 +21,7 @@ from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.route import Hop, Placements, Routes, place, routes
+from pytest_mcpsym.wire.waiting import last_legs
 
 __all__ = ["CRASHED", "Check", "Finding", "Registry", "Severity", "View", "check", "judge", "matches", "wrong_pattern"]
 
@@ -94,6 +95,15 @@ class View:
     def times(self) -> Mapping[int, float]:
         """When each entry was logged, by `seq`."""
         return {entry.seq: entry.time for entry in self.log}
+
+    @cached_property
+    def last_legs(self) -> Mapping[int, Exchange]:
+        """The last leg of each call that has several, by `seq` of its first request."""
+        return last_legs(self.correlation, self.placements)
+
+    def concluded(self, exchange: Exchange) -> Exchange:
+        """Return the last leg of a call, which is the call itself where it has one only."""
+        return self.last_legs.get(exchange.request.seq, exchange)
 
     @cached_property
     def closings(self) -> Mapping[str, str]:

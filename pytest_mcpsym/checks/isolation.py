@@ -79,6 +79,8 @@ def _told(entry: Frame | Note) -> str | None:
         return None
     if entry.message.kind == "error":
         return "an error"
+    if entry.message.result.get("isError") is True:
+        return "the error of a tool"
     return "a log notification" if entry.message.method == "notifications/message" else None
 
 

@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.checks.wording import anomalies, answerer, called, excerpt, sender, shown
-from pytest_mcpsym.wire.exchange import Exchange, opposite
+from pytest_mcpsym.wire.exchange import TIMED_OUT, Exchange, opposite
 from pytest_mcpsym.wire.extension import CANCEL
 from pytest_mcpsym.wire.frame import Direction, Frame
 from pytest_mcpsym.wire.log import Note
@@ -34,12 +34,12 @@ _BASIC: Final = "https://modelcontextprotocol.io/specification/2025-11-25/basic"
 @check(
     "jsonrpc:unanswered",
     severity="error",
-    sentence="A request is answered, with a result or an error, unless it is cancelled.",
+    sentence="A request is answered, with a result or an error, unless it is cancelled; one that the host gave up since it took too long is a warning.",
     source=f"{_RPC}#response_object; {_BASIC}#responses",
     at_close=True,
 )
 def unanswered(view: View) -> Iterator[Finding]:
-    """Find requests still open when their link closed or the log ended.
+    """Find requests still open when their link closed or the log ended, and those that the host waited for in vain.
 
     Those of the server are warnings, because the host owed the answer; what it asked after the host had begun to close the link
     could not be answered, and what it asked for a call that was cancelled need not be. What HTTP refused was told so by its status. A `subscriptions/listen` has none as long as it lasts,
@@ -47,6 +47,7 @@ def unanswered(view: View) -> Iterator[Finding]:
     """
     refused = _refusals(view, _BROKEN)
     closing = {note.link: note for note in view.log.notes if note.channel == "closing"}
+    yield from _in_vain(view)
     for exchange in view.correlation.exchanges:
         if exchange.state != "open" or exchange.method == "subscriptions/listen":
             continue
@@ -63,6 +64,49 @@ def unanswered(view: View) -> Iterator[Finding]:
             view.route(exchange),
             "error" if exchange.direction == "to-server" else "warning",
         )
+
+
+_PATIENCE: Final = 1.0
+"""Seconds that a host has to wait before it can be said that it waited in vain: a test of deadlines waits for less."""
+
+
+def _in_vain(view: View) -> Iterator[Finding]:
+    """Find requests that were given up because no answer came in time: no progress either, and their server waited for nobody."""
+    gave_up = {note.seq: note.time for note in view.log.notes if note.data.get("timed_out") is True}
+    late: list[tuple[Exchange, float]] = []
+    for exchange in view.correlation.exchanges:
+        if exchange.state != "cancelled" or exchange.direction != "to-server" or exchange.response or exchange.progress:
+            continue
+        frame = next(iter(exchange.cancellations), None)
+        if frame is not None and str(frame.message.params.get("reason")).startswith(TIMED_OUT):
+            late.append((exchange, frame.time - exchange.request.time))
+        elif exchange.end in gave_up:
+            late.append((exchange, gave_up[exchange.end] - exchange.request.time))
+    waiting = _waiting(view) if late else frozenset[int]()
+    for exchange, seconds in late:
+        if seconds >= _PATIENCE and exchange.request.seq not in waiting:
+            yield unanswered.finding(
+                f"{exchange.link}: the server did not answer {called(exchange)} within {seconds:.2g} s, and the host gave it up",
+                (exchange.request, *exchange.cancellations[:1]),
+                exchange.link,
+                view.route(exchange),
+                "warning",
+            )
+
+
+def _waiting(view: View) -> frozenset[int]:
+    """Return the cancelled requests, by `seq`, whose server waited for what it had asked for when they were."""
+    found: set[int] = set()
+    for asked in view.correlation.exchanges:
+        owner, _ = view.placements.handling.get(asked.request.seq, (None, "ambiguous"))
+        if asked.direction == "to-client" and owner is not None and owner.end is not None and _lasts(asked, owner.end):
+            found.add(owner.request.seq)
+    return frozenset(found)
+
+
+def _lasts(asked: Exchange, end: int) -> bool:
+    """Whether a request had no answer when what it was asked for ended, or was cancelled because of that."""
+    return asked.response is None or asked.response.seq > end
 
 
 @check(

@@ -52,19 +52,33 @@ GRACE: Final = 1.0
     at_close=True,
 )
 def answered_at_exit(view: View) -> Iterator[Finding]:
-    """Find servers whose answers, two at least, all came together when the host had begun to close the link, long after the requests."""
+    """Find servers whose answers, two at least, all came together when the host had begun to close the link, long after the requests.
+
+    One is enough on a link that never opened: nothing was sent on it after the requests that were answered when it was given up.
+    """
     late: dict[str, list[Exchange]] = {}
+    never = _never_opened(view)
     for exchange in view.correlation.exchanges:
-        closing = view.closing.get(exchange.link)
+        closing = view.closing.get(exchange.link, never.get(exchange.link))
         if exchange.direction != "to-server" or closing is None or exchange.response is None:
             continue
         if exchange.response.seq > closing and exchange.response.time - exchange.request.time > GRACE:
             late.setdefault(exchange.link, []).append(exchange)
     for link, exchanges in late.items():
-        if len(exchanges) > 1:
-            text = f"{link}: {len(exchanges)} answers came only when the host closed the link; the server keeps its output in a buffer"
+        if len(exchanges) > 1 or link in never:
+            many = f"{len(exchanges)} answers" if len(exchanges) > 1 else "an answer"
+            text = f"{link}: {many} came only when the host closed the link; the server keeps its output in a buffer"
             frames = [frame for each in exchanges for frame in (each.request, each.response) if frame is not None]
             yield answered_at_exit.finding(text, frames, link)
+
+
+def _never_opened(view: View) -> dict[str, int]:
+    """Return the links of processes that ended when they were asked to and were never open, each with its last frame to the server."""
+    asked = {note.link for note in view.log.notes if note.channel == "exit" and note.data.get("asked") is True}
+    links = asked - view.closing.keys()
+    return {
+        frame.link: frame.seq for frame in view.log.frames if links and frame.link in links and frame.direction == "to-server"
+    }
 
 
 @check(

@@ -5,18 +5,20 @@ Pinned by `tests/checks/test_listing.py`.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
+from pytest_mcpsym.checks.session import credentials
 from pytest_mcpsym.checks.wording import shown
 from pytest_mcpsym.wire.exchange import Exchange
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.marks import wrong_mark
 
-__all__ = ["LISTING", "changed_silently", "header", "name_twice", "public_but_different"]
+__all__ = ["LISTING", "changed_silently", "header", "name_twice", "not_there", "public_but_different"]
 
 _SPEC: Final = "https://modelcontextprotocol.io/specification/2025-11-25"
 _LISTS: Final = {"tools/list": "name", "prompts/list": "name", "resources/list": "uri"}
@@ -190,18 +192,66 @@ def public_but_different(view: View) -> Iterator[Finding]:
         for other in others:
             ttl = other.response.message.result.get("ttlMs")
             alive = isinstance(ttl, int) and (page.response.time - other.response.time) * 1000 <= ttl
-            if alive and _credential(other) != _credential(page) and set(other.names) != set(page.names):
+            if (
+                alive
+                and credentials(other.exchange.request) != credentials(page.exchange.request)
+                and set(other.names) != set(page.names)
+            ):
                 names = f"{other.exchange.link} and {link}"
                 text = f"{link}: {page.exchange.method} is public, and what {names} were given differs"
                 yield public_but_different.finding(text, (other.response, page.response), link)
                 break
-        if not any(_credential(other) == _credential(page) for other in others):
+        if not any(credentials(other.exchange.request) == credentials(page.exchange.request) for other in others):
             others.append(page)
 
 
-def _credential(page: _Page) -> str | None:
-    envelope = page.exchange.request.envelope
-    return None if envelope is None else envelope.header("authorization")
+_DENIALS: Final = re.compile(
+    r"\b(unknown|no such|there is no)\b.{0,20}\btool\b|\btool\b.{0,200}\b(unknown|not found|not exist|no longer|not available)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How servers say that they have no such tool."""
+
+
+@check(
+    "listing:not-there",
+    severity="warning",
+    sentence="A tool that a server lists for its caller is there for that caller.",
+    source=f"{_SPEC}/server/tools#error-handling; https://github.com/aklivity/zilla/issues/2063",
+    at_close=True,
+)
+def not_there(view: View) -> Iterator[Finding]:
+    """Find calls of a tool in the caller's last list, with no `list_changed` since, that were answered with there being no such tool."""
+    lists: dict[str, dict[str, Frame]] = defaultdict(dict[str, Frame])
+    pages = {page.response.seq: page for page in _pages(view) if page.family == "tools"}
+    for frame in view.log.frames if pages else ():
+        if frame.seq in pages:
+            page = pages[frame.seq]
+            if page.first:
+                lists[frame.link].clear()
+            lists[frame.link].update(dict.fromkeys(page.names, frame))
+        elif frame.message.method == "notifications/tools/list_changed":
+            lists[frame.link].clear()
+        elif frame.direction == "to-client" and frame.link in lists and (denied := _denial(frame)) is not None:
+            call = view.correlation.owner(frame)
+            name = "" if call is None else str(call.request.message.params.get("name"))
+            if call is None or call.method != "tools/call" or name not in lists[frame.link] or not _names(denied, name):
+                continue
+            if call.response is frame and _DENIALS.search(denied) is not None:
+                text = f"{frame.link}: the server listed the tool {shown(name)}, and answered a call of it that there is none"
+                yield not_there.finding(text, (lists[frame.link][name], call.request, frame), frame.link, view.route(call))
+
+
+def _names(text: str, name: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None
+
+
+def _denial(frame: Frame) -> str | None:
+    """Return what an error says, of JSON-RPC or of a tool."""
+    if frame.message.kind == "error":
+        return str(frame.message.error.get("message"))
+    if frame.message.kind == "result" and frame.message.result.get("isError") is True:
+        return str(frame.message.result.get("content"))
+    return None
 
 
 @check(
@@ -228,5 +278,5 @@ def header(view: View) -> Iterator[Finding]:
                 yield header.finding(text, (page.response,), link)
 
 
-LISTING: Final = Registry((name_twice, changed_silently, public_but_different, header))
+LISTING: Final = Registry((name_twice, changed_silently, public_but_different, not_there, header))
 """All checks of this family."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, Severity, View, check
 from pytest_mcpsym.checks.wording import called, shown
 from pytest_mcpsym.wire.exchange import Exchange, token_text
 from pytest_mcpsym.wire.extension import CAUSE_KEY
 
-__all__ = ["ORIGIN", "nobody", "unclear", "unknown_cause"]
+__all__ = ["ORIGIN", "nobody", "not_granted", "refusal_of", "unclear", "unknown_cause"]
 
 GRACE: Final = 1.0
 """Seconds for which what a server asks may have crossed a cancellation on its way."""
@@ -121,14 +121,21 @@ def nobody(view: View) -> Iterator[Finding]:
     source="symmetric extension, cause; https://github.com/modelcontextprotocol/csharp-sdk/issues/702",
 )
 def unclear(view: View) -> Iterator[Finding]:
-    """Find requests that could be for several calls, of a server that speaks the symmetric extension and so could have said it."""
+    """Find requests that could be for several calls, of a server that speaks the symmetric extension and so could have said it.
+
+    Of any other server those that the host refused for that; and what a server says of some of its requests it says of each.
+    """
     symmetric = {each.link for each, cause in view.once(_asked) if cause is not None or each.method not in _CORE}
+    says_why = {each.link for each, cause in view.once(_asked) if cause is not None}
     for asked, waiting, some in view.once(_causeless):
         _, evidence = view.placements.handling.get(asked.request.seq, (None, "ambiguous"))
-        if waiting > 1 and asked.link in symmetric and evidence == "ambiguous":
-            many = f"for which of {waiting} requests in flight"
-            text = f"{asked.link}: the server sent {called(asked)} and did not say {many}"
-            yield unclear.finding(text, (*(each.request for each in some), asked.request), asked.link)
+        many = f"for which of {waiting} requests in flight"
+        if waiting and asked.link in says_why and evidence in ("ambiguous", "sole"):
+            many = many if waiting > 1 else "for which request, as it does elsewhere"
+        elif waiting < 2 or evidence != "ambiguous" or not (asked.link in symmetric or refusal_of(asked) == "ambiguous"):
+            continue
+        text = f"{asked.link}: the server sent {called(asked)} and did not say {many}"
+        yield unclear.finding(text, (*(each.request for each in some), asked.request), asked.link)
 
 
 def _causeless(view: View) -> list[tuple[Exchange, int, tuple[Exchange, ...]]]:
@@ -157,5 +164,33 @@ def _causeless(view: View) -> list[tuple[Exchange, int, tuple[Exchange, ...]]]:
     return found
 
 
-ORIGIN: Final = Registry((unknown_cause, nobody, unclear))
+def refusal_of(asked: Exchange) -> str | None:
+    """Return why the host refused what a server asked, where it did: `data.reason` of its error."""
+    data = None if asked.response is None else asked.response.message.error.get("data")
+    reason = cast("dict[str, object]", data).get("reason") if isinstance(data, dict) else None
+    return reason if isinstance(reason, str) else None
+
+
+def _of_its_own(asked: Exchange) -> bool:
+    """Whether a server asks the host for what it has itself, which no grant is for."""
+    params = asked.request.message.params
+    return str(params.get("name", params.get("uri"))).startswith((f"{asked.link}__", f"{asked.link}+"))
+
+
+@check(
+    "origin:not-granted",
+    severity="warning",
+    sentence="A server asks only for what it is granted.",
+    source="symmetric extension, routing; https://github.com/openai/codex/issues/32919",
+)
+def not_granted(view: View) -> Iterator[Finding]:
+    """Find requests of servers that the host refused, because they are for something of others that they were not granted."""
+    for asked in view.correlation.exchanges:
+        refused = asked.direction == "to-client" and refusal_of(asked) == "not-granted"
+        if refused and not _of_its_own(asked):
+            text = f"{asked.link}: the server asked for {called(asked)}, which it is not granted"
+            yield not_granted.finding(text, (asked.request,), asked.link, view.route(asked))
+
+
+ORIGIN: Final = Registry((unknown_cause, nobody, unclear, not_granted))
 """All checks of this family."""

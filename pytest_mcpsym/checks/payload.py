@@ -1,4 +1,4 @@
-"""Checks that data passes through a server as it came. Pinned by `tests/checks/test_payload.py`."""
+"""Checks that data passes through a server as it came, and that what is large does not pass through a context. Pinned by `tests/checks/test_payload.py`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
-from pytest_mcpsym.checks.wording import called
+from pytest_mcpsym.checks.loss import Loss, loss, lost_in_answer
+from pytest_mcpsym.checks.wording import called, shown
 from pytest_mcpsym.wire.exchange import Exchange
 from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.payload import largest_payload
+from pytest_mcpsym.wire.route import ROUTED
 
-__all__ = ["PAYLOAD", "number_rounded"]
+__all__ = ["PAYLOAD", "changed", "inlined", "number_rounded"]
 
 _LONG: Final = re.compile(rb"(?<![\w.])-?\d{16,40}(?![\w.])")
 """Integers that a double may not hold."""
@@ -120,5 +123,75 @@ class _Numbers:
         return found
 
 
-PAYLOAD: Final = Registry((number_rounded,))
+@check(
+    "payload:changed",
+    severity="error",
+    sentence="What a server hands on, or gives back, it does not change: no letter, no digit, no member.",
+    source="https://www.rfc-editor.org/rfc/rfc8259#section-8.2; https://www.rfc-editor.org/rfc/rfc8259#section-6",
+)
+def changed(view: View) -> Iterator[Finding]:
+    """Find objects that came back, or went on to another server, or came from it, all alike but for what software loses by accident.
+
+    That is a lone surrogate, a letter's composition, digits of a fraction; on a route a `null`, an order (a warning) or a field of a
+    content block. What differs otherwise is no copy.
+    """
+    for exchange in view.correlation.exchanges:
+        if exchange.response is not None and "structuredContent" in exchange.response.message.result:
+            came = exchange.request.message.params.get("arguments")
+            lost = loss(came, exchange.response.message.result["structuredContent"], routed=False)
+            yield from _changed(view, exchange, exchange.request, exchange.response, lost)
+    for parent in view.routes.walk():
+        for hop in parent.children:
+            asked = hop.via or hop.exchange
+            if hop.refused or hop.method not in ROUTED:
+                continue
+            sent = asked.request.message.params.get("arguments")
+            came = parent.exchange.request.message.params.get("arguments")
+            yield from _changed(view, asked, parent.exchange.request, asked.request, loss(came, sent, routed=True))
+            told, answer = asked.response, view.concluded(parent.exchange).response
+            if told is not None and answer is not None:
+                yield from _changed(
+                    view, parent.exchange, told, answer, lost_in_answer(told.message.result, answer.message.result)
+                )
+
+
+def _changed(view: View, exchange: Exchange, source: Frame, copy: Frame, lost: Loss | None) -> Iterator[Finding]:
+    if lost is not None:
+        text = f"{exchange.link}: {lost.what} in {called(exchange)}"
+        severity = "warning" if lost.slight else "error"
+        yield changed.finding(text, (source, copy), exchange.link, view.route(exchange), severity)
+
+
+_IN_TEXT: Final = 64 * 1024
+"""Bytes of base64 in a text, an argument or a structured result that are too many: nobody reads them there."""
+_IN_BLOCK: Final = 1024 * 1024
+"""Bytes of base64 in a content block made for them that are too many."""
+
+
+@check(
+    "payload:inlined",
+    severity="warning",
+    sentence="What is large is handed on by resource link, and not as base64: 64 KiB of it in a text, 1 MiB in an image, a sound or a blob.",
+    source="https://modelcontextprotocol.io/specification/2025-11-25/server/tools#resource-links",
+)
+def inlined(view: View) -> Iterator[Finding]:
+    """Find base64 in what servers answer to calls and ask for. What was read as a resource was asked for, and the test sends what it likes."""
+    for frame in view.log.frames:
+        if frame.direction == "to-server" or len(frame.data) < _IN_TEXT:
+            continue
+        owner = view.correlation.owner(frame)
+        payload = None if owner is None or owner.method == "resources/read" else largest_payload(frame, _IN_TEXT)
+        if owner is None or payload is None or payload.bytes < (_IN_BLOCK if payload.where.endswith(_BLOCKS) else _IN_TEXT):
+            continue
+        text = (
+            f"{frame.link}: {payload.bytes:,} bytes of base64 stand in {called(owner)} as {shown(payload.where)}; a resource link takes "
+            f"its URI alone"
+        )
+        yield inlined.finding(text, (frame,), frame.link, view.route(owner))
+
+
+_BLOCKS: Final = (".data", ".blob")
+"""Members of content blocks that are made for base64."""
+
+PAYLOAD: Final = Registry((number_rounded, changed, inlined))
 """All checks of this family."""

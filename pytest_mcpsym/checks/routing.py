@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
+from pytest_mcpsym.checks.origin import refusal_of
 from pytest_mcpsym.checks.wording import called
 from pytest_mcpsym.wire.exchange import Exchange
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.route import Hop
 from pytest_mcpsym.wire.splice import find
-from pytest_mcpsym.wire.waiting import last_legs, unanswered
+from pytest_mcpsym.wire.waiting import unanswered
 
-__all__ = ["ROUTING", "changed", "cycle"]
+__all__ = ["ROUTING", "changed", "cycle", "endless", "gave_up"]
 
 _ANSWERED: Final = ("content", "structuredContent", "messages", "isError")
 """Members of results that carry what a peer said. `contents` and links hold URIs, which routing renames."""
@@ -81,7 +82,7 @@ def cycle(view: View) -> Iterator[Finding]:
     """
     if all(exchange.response is not None for exchange in view.correlation.exchanges):
         return
-    last = last_legs(view.correlation, view.placements)
+    last = view.last_legs
     for root in view.routes:
         waiting = unanswered(view.placements, root, last)
         path: list[Hop] = []
@@ -128,5 +129,71 @@ def _given_up_at_once(view: View, legs: Sequence[Exchange]) -> bool:
     return first - legs[-1].request.time <= GRACE
 
 
-ROUTING: Final = Registry((changed, cycle))
+@check(
+    "routing:endless",
+    severity="warning",
+    sentence="Peers do not call each other without end: a route ends by itself, and not at the limit of its hops.",
+    source="symmetric extension, budget; https://modelcontextprotocol.io/specification/2025-11-25/server/tools#security-considerations",
+)
+def endless(view: View) -> Iterator[Finding]:
+    """Find routes whose next hop the host refused because there had been too many, and which had called one thing again and again."""
+    refused = any(each.direction == "to-client" and refusal_of(each) == "limit" for each in view.correlation.exchanges)
+    for root in view.routes if refused else ():
+        path: list[Hop] = []
+        stack = [(root, 0)]
+        while stack:
+            hop, depth = stack.pop()
+            path[depth:] = [hop]
+            stack.extend((child, depth + 1) for child in hop.children)
+            again = [each for each in path[:-1] if _calls_alike(each, path[-2])] if hop.refused and depth > 1 else []
+            if len(again) > 1 and refusal_of(hop.exchange) == "limit":
+                caller = path[-2]
+                text = f"{caller.callee}: {called(caller.exchange)} was called {len(again)} times on one route, by itself, until the host refused the next"
+                frames = [each.exchange.request for each in again]
+                yield endless.finding(text, frames, str(caller.callee), view.route(caller.exchange))
+                break
+
+
+def _calls_alike(one: Hop, other: Hop) -> bool:
+    return (one.callee, one.method, one.target) == (other.callee, other.method, other.target)
+
+
+@check(
+    "routing:gave-up",
+    severity="warning",
+    sentence="A peer that could not call one server goes on to call the others.",
+    source="https://github.com/agentgateway/agentgateway/issues/3622",
+)
+def gave_up(view: View) -> Iterator[Finding]:
+    """Find tools that called others until one of these failed, and that have failed since without calling any."""
+    worked: dict[tuple[str, str, str], tuple[frozenset[str], Hop]] = {}
+    broken: dict[tuple[str, str, str], Hop] = {}
+    told: set[tuple[str, str, str]] = set()
+    if not any(_failed(each) for each in view.correlation.exchanges):
+        return
+    for root in sorted(view.routes, key=lambda each: each.exchange.request.seq):
+        key = (str(root.callee), root.method, root.target)
+        given = root.exchange.request.message.params.get("arguments")
+        names = frozenset(cast("dict[str, object]", given)) if isinstance(given, dict) else frozenset[str]()
+        failed = _failed(view.concluded(root.exchange))
+        if root.children and not failed:
+            worked[key] = (names, root)
+            broken.pop(key, None)
+        elif any(child.refused or _failed(child.via or child.exchange) for child in root.children):
+            if key in worked:
+                broken[key] = root
+        elif key in broken and key not in told and not root.children and names == worked[key][0] and failed:
+            told.add(key)
+            text = f"{key[0]}: {called(root.exchange)} failed and called nobody, since {called(broken[key].exchange)} could not call one server"
+            frames = [each.exchange.request for each in (worked[key][1], broken[key], root)]
+            yield gave_up.finding(text, frames, key[0], view.route(root.exchange))
+
+
+def _failed(exchange: Exchange) -> bool:
+    if exchange.response is None:
+        return False
+    return exchange.response.message.kind == "error" or exchange.response.message.result.get("isError") is True
+
+
+ROUTING: Final = Registry((changed, cycle, endless, gave_up))
 """All checks of what crosses from link to link."""

@@ -12,11 +12,14 @@ from typing import Final, cast
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import Note
+from pytest_mcpsym.wire.sensitive import is_secret_header
 
-__all__ = ["SESSION", "lost", "taken"]
+__all__ = ["SESSION", "credentials", "lost", "shared", "taken"]
 
 _SPEC: Final = "https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management"
 _HEADER: Final = "mcp-session-id"
+_CANARY: Final = "mcpsym-canary"
+"""The header of a link that was given no credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +27,32 @@ class _Session:
     """A session as it was opened."""
 
     link: str
-    credential: str | None
+    credential: tuple[tuple[str, str], ...]
     opening: Frame
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What a log says of sessions: who opened them, and what became of requests in them."""
+    """What a log says of sessions: who opened them, and what became of requests in them.
+
+    Attributes:
+        opened: Each by its id.
+        shared: Each that had the id of another, which is named, with the frame that gave it.
+        uses: Each use of a session that is not ended: (session, the frame sent in it, the status of the answer).
+        requests: The frames sent, by link and number of the HTTP exchange.
+        ended: The ids of those that their client ended.
+    """
 
     opened: dict[str, _Session] = field(default_factory=dict[str, _Session])
+    shared: list[tuple[_Session, Frame]] = field(default_factory=list[tuple[_Session, Frame]])
+    uses: list[tuple[_Session, Frame, int]] = field(default_factory=list[tuple[_Session, Frame, int]])
     requests: dict[tuple[str, int], Frame] = field(default_factory=dict[tuple[str, int], Frame])
     ended: set[str] = field(default_factory=set[str])
 
 
-def _uses(view: View) -> list[tuple[_Session, Frame, int]]:
-    """Return each use of a session that is not ended: (session, the frame sent in it, the status of the answer)."""
-    reading, uses = _Reading(), list[tuple[_Session, Frame, int]]()
+def _read(view: View) -> _Reading:
+    """Return what a log says of sessions."""
+    reading = _Reading()
     opens = any(each.method == "initialize" and each.request.envelope is not None for each in view.correlation.exchanges)
     for entry in view.log if opens else ():
         if isinstance(entry, Frame):
@@ -55,8 +68,8 @@ def _uses(view: View) -> list[tuple[_Session, Frame, int]]:
             session = reading.opened.get(ident or "")
             if frame is None or session is None or ident in reading.ended:
                 continue
-            uses.append((session, frame, status))
-    return uses
+            reading.uses.append((session, frame, status))
+    return reading
 
 
 def _read_frame(reading: _Reading, frame: Frame) -> None:
@@ -69,7 +82,16 @@ def _read_frame(reading: _Reading, frame: Frame) -> None:
     ident = envelope.header(_HEADER)
     asked = reading.requests.get((frame.link, envelope.exchange))
     if ident is not None and asked is not None and asked.message.method == "initialize" and asked.envelope is not None:
-        reading.opened.setdefault(ident, _Session(frame.link, asked.envelope.header("authorization"), asked))
+        session = _Session(frame.link, credentials(asked), asked)
+        if reading.opened.setdefault(ident, session) is not session and ident not in reading.ended:
+            reading.shared.append((reading.opened[ident], frame))
+
+
+def credentials(frame: Frame) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a request that say who sends it; empty where there are none."""
+    headers = () if frame.envelope is None else frame.envelope.headers
+    pairs = [(name.lower(), value) for name, value in headers]
+    return tuple(sorted(pair for pair in pairs if pair[0] != _HEADER and (is_secret_header(pair[0]) or pair[0] == _CANARY)))
 
 
 def _header(data: Mapping[str, object]) -> str | None:
@@ -85,9 +107,9 @@ def _header(data: Mapping[str, object]) -> str | None:
 )
 def taken(view: View) -> Iterator[Finding]:
     """Find requests that were served in the session of another link, with other credentials than it was opened with."""
-    for session, frame, status in view.once(_uses):
+    for session, frame, status in view.once(_read).uses:
         assert frame.envelope is not None
-        if session.link != frame.link and status < 400 and frame.envelope.header("authorization") != session.credential:
+        if session.link != frame.link and status < 400 and credentials(frame) != session.credential:
             text = f"{frame.link}: the server answered {status} to {frame.message.method} in the session of the link {session.link!r}"
             yield taken.finding(text, (session.opening, frame), frame.link)
 
@@ -101,15 +123,28 @@ def taken(view: View) -> Iterator[Finding]:
 def lost(view: View) -> Iterator[Finding]:
     """Find sessions that a server no longer knew, or refused its own client, though nobody had ended them."""
     told: set[int] = set()
-    for session, frame, status in view.once(_uses):
+    for session, frame, status in view.once(_read).uses:
         if session.link == frame.link and status in (401, 403, 404) and session.opening.seq not in told:
             told.add(session.opening.seq)
             assert frame.envelope is not None
-            refreshed = frame.envelope.header("authorization") != session.credential
+            refreshed = credentials(frame) != session.credential
             why = " once its credential was refreshed" if refreshed else ""
             text = f"{frame.link}: the server answered {status} to {frame.message.method} in a session of this link{why}"
             yield lost.finding(text, (session.opening, frame), frame.link)
 
 
-SESSION: Final = Registry((taken, lost))
+@check(
+    "session:shared",
+    severity="error",
+    sentence="Each session has an id of its own.",
+    source=f"{_SPEC}; https://github.com/IBM/mcp-context-forge/issues/2055",
+)
+def shared(view: View) -> Iterator[Finding]:
+    """Find session ids that a server gave again while the session that had them was open."""
+    for session, frame in view.once(_read).shared:
+        text = f"{frame.link}: the server opened a session with the id of one that it had opened for the link {session.link!r}"
+        yield shared.finding(text, (session.opening, frame), frame.link)
+
+
+SESSION: Final = Registry((taken, lost, shared))
 """All checks of this family."""

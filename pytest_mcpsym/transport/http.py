@@ -29,6 +29,7 @@ from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_REQUEST, METHOD
 from pytest_mcpsym.transport.http_exchange import LINGER, Body, Endpoint, Exchange, header_pairs, sentence
 from pytest_mcpsym.transport.sse import EventDecoder
 from pytest_mcpsym.transport.tap import UNASKED, Tap, Undelivered
+from pytest_mcpsym.wire.exchange import TIMED_OUT
 from pytest_mcpsym.wire.frame import Envelope, Frame, Message, id_text, parse
 from pytest_mcpsym.wire.redact import Redactor
 
@@ -223,6 +224,7 @@ class HTTPChannel:
         if not exchange.modern:
             return False
         exchange.given_up = True
+        exchange.timed_out = str(message.params.get("reason")).startswith(TIMED_OUT)
         exchange.scope.cancel()
         with anyio.move_on_after(self._timeout):
             await exchange.done.wait()

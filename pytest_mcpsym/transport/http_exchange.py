@@ -42,6 +42,7 @@ class Exchange:
         initialize: It is the handshake, whose answer names the session.
         answered: Its request has its answer, or the reason why none comes.
         given_up: Nobody waits for its answer any more, so that its stream is closed: the modern cancellation.
+        timed_out: That is because the answer did not come in time.
         written: Set when the body was written, or never will be.
         accepted: Set when response headers came, or never will.
         done: Set when its task has ended.
@@ -58,6 +59,7 @@ class Exchange:
     initialize: bool = False
     answered: bool = False
     given_up: bool = False
+    timed_out: bool = False
     last_event_id: str | None = None
     retry: float | None = None
     failure: str | None = None
@@ -188,7 +190,7 @@ class Endpoint:
 
 def _why(exchange: Exchange) -> dict[str, bool]:
     """Return what the note on a stream that the host closed says beside that: only of a call that was given up it says more."""
-    return {"given_up": True} if exchange.given_up else {}
+    return {"given_up": True, **({"timed_out": True} if exchange.timed_out else {})} if exchange.given_up else {}
 
 
 def header_pairs(headers: httpx2.Headers) -> tuple[tuple[str, str], ...]:

@@ -16,7 +16,10 @@ from typing import Final, Literal
 from pytest_mcpsym.wire.frame import Direction, Frame, Message, id_text
 from pytest_mcpsym.wire.log import Cause, Entry, Note
 
-__all__ = ["Anomaly", "AnomalyKind", "Correlation", "Exchange", "State", "correlate", "opposite", "token_text"]
+__all__ = ["TIMED_OUT", "Anomaly", "AnomalyKind", "Correlation", "Exchange", "State", "correlate", "opposite", "token_text"]
+
+TIMED_OUT: Final = "timed out"
+"""What the reason of a cancellation begins with that came because the answer took too long: the switchboard's and the SDK's."""
 
 State = Literal["open", "result", "error", "cancelled"]
 

@@ -32,8 +32,9 @@ SideChannel = Literal[
 * `exit`: `{"status": int, "asked": bool}`: exit status of the peer's process (negative: ended by that signal), and whether it
   was asked to end (its standard input had been closed)
 * `http`: `{"exchange": int, "event": "request" | "response" | "closed", "method": str, "url": str, "status": int,
-  "headers": list of [name, value], "by": "host" | "peer", "given_up": true}`, each with what is known at that event; `given_up`
-  where the host closed a stream for which nobody waited any more, the modern cancellation. On a link with transport
+  "headers": list of [name, value], "by": "host" | "peer", "given_up": true, "timed_out": true}`, each with what is known at that event;
+  `given_up` where the host closed a stream for which nobody waited any more, the modern cancellation, with `timed_out` where that
+  was because the answer took too long. On a link with transport
   `upstream` request and response hold their bodies too, as `body` (text) or `base64`, and who closes may be a `caller`: see
   `pytest_mcpsym.wire.upstream`
 * `failure`: `{"reason": text}`: what broke the link

@@ -69,3 +69,43 @@ def test_an_answer_that_crosses_the_cancellation_is_no_finding() -> None:
     telling = Timed()
     chain(telling, by_agent=False, by_host=False, after=0.5)
     assert found(telling) == []
+
+
+@pytest.mark.parametrize(
+    ("says", "after", "errors"),
+    [
+        ("Request cancelled", 0.1, ["cancellation:of-another"]),
+        ("canceled by client", 0.1, ["cancellation:of-another"]),
+        ("no such thing", 0.1, []),
+        ("Request cancelled", 1.5, []),
+    ],
+)
+def test_a_request_answered_as_cancelled_when_another_was_is_an_error(says: str, after: float, errors: list[str]) -> None:
+    telling = Timed()
+    telling.call("ann", 1)
+    his = telling.call("bob", 1)
+    telling.notify("ann", "to-server", "cancelled", requestId=1)
+    telling.now += after
+    telling.answer(his, "error", message=says)
+    assert [check for check, _, _ in found(telling)] == errors
+
+
+def test_a_request_answered_as_cancelled_since_what_it_needed_was_is_no_finding() -> None:
+    telling = Timed()
+    call = telling.call("agent", 1)
+    asked = telling.request("agent", "to-client", 0, params={"name": "clock__now"})
+    telling.call("clock", 5, by=asked)
+    telling.notify("clock", "to-server", "cancelled", requestId=5)
+    telling.answer(asked, "error", message="cancelled")
+    telling.answer(call, "error", message="cancelled")
+    assert found(telling) == []
+
+
+@pytest.mark.parametrize(("after", "runs_on"), [(1.5, True), (0.5, False)])
+def test_progress_long_after_a_cancellation_is_a_warning(after: float, runs_on: bool) -> None:
+    telling = Timed()
+    telling.request("weather", "to-server", 1, meta={"progressToken": 1})
+    telling.notify("weather", "to-server", "cancelled", requestId=1)
+    telling.now += after
+    telling.notify("weather", "to-client", "progress", progressToken=1, progress=1)
+    assert found(telling) == ([("cancellation:ran-on", "warning", "weather")] if runs_on else [])

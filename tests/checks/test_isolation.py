@@ -162,3 +162,9 @@ def test_a_server_may_log_its_session_id() -> None:
     telling = opened("vault", value=SECRET, name="Mcp-Session-Id")
     telling.log.note("vault", "stderr", text=f"new session {SECRET}")
     assert shown(telling) == []
+
+
+def test_a_credential_in_the_error_of_a_tool_is_found() -> None:
+    telling = opened("weather")
+    telling.answer(telling.call("weather", 1), isError=True, content=[{"type": "text", "text": f"401 for ?key={SECRET}"}])
+    assert shown(telling) == ["weather: the error of a tool shows the link's own authorization"]

@@ -270,3 +270,44 @@ def test_what_the_host_says_while_it_leaves_is_owed_no_answer(method: str, sent:
 @pytest.mark.parametrize(("method", "closed"), [("tools/list", 1.5), ("dev.mcpsym/cancel", 3)])
 def test_what_the_host_asked_before_is_owed_one(method: str, closed: float) -> None:
     assert left_open(method, 1, closed) == ["jsonrpc:unanswered"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason", "found"),
+    [(2.0, "timed out after 2 s", True), (0.5, "timed out after 0.5 s", False), (2.0, "nobody waits any more", False)],
+)
+def test_a_request_that_the_host_gave_up_since_no_answer_came_is_a_warning(seconds: float, reason: str, found: bool) -> None:
+    now = 0.0
+    telling = Telling()
+    telling.log = WireLog(clock=lambda: now)
+    telling.call("weather", 1)
+    now = seconds
+    telling.notify("weather", "to-server", "cancelled", requestId=1, reason=reason)
+    assert [(each.check, each.severity) for each in run(telling.log)] == ([("jsonrpc:unanswered", "warning")] if found else [])
+
+
+@pytest.mark.parametrize("timed_out", [True, False])
+def test_a_modern_request_over_http_that_was_given_up_is_a_warning_where_it_took_too_long(timed_out: bool) -> None:
+    now = 0.0
+    telling = Telling()
+    telling.log = WireLog(clock=lambda: now)
+    telling.open("weather", "modern")
+    telling.call("weather", 1, stream=1)
+    now = 2.0
+    more = {"timed_out": True} if timed_out else {}
+    telling.log.note("weather", "http", exchange=1, event="closed", by="host", given_up=True, **more)
+    assert [each.check for each in run(telling.log)] == (["jsonrpc:unanswered"] if timed_out else [])
+
+
+def test_a_request_that_was_given_up_while_its_server_waited_for_another_is_not_that_servers_fault() -> None:
+    now = 0.0
+    telling = Telling()
+    telling.log = WireLog(clock=lambda: now)
+    telling.call("agent", 1)
+    asked = telling.request("agent", "to-client", 0, params={"name": "clock__now"})
+    telling.call("clock", 1, by=asked)
+    now = 2.0
+    for link in ("clock", "agent"):
+        telling.notify(link, "to-server", "cancelled", requestId=1, reason="timed out")
+    telling.notify("agent", "to-client", "cancelled", requestId=0)
+    assert [(each.check, each.link) for each in run(telling.log)] == [("jsonrpc:unanswered", "clock")]

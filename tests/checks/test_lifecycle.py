@@ -65,3 +65,15 @@ def test_answers_that_all_come_at_the_end_are_a_finding() -> None:
 @pytest.mark.parametrize(("count", "wait"), [(1, 1.5), (2, 0.5)])
 def test_one_answer_or_quick_ones_may_come_at_the_end(count: int, wait: float) -> None:
     assert late(count, wait) == []
+
+
+@pytest.mark.parametrize(("asked", "found"), [(True, ["lifecycle:answered-at-exit"]), (False, [])])
+def test_one_answer_that_comes_when_a_link_that_never_opened_is_given_up_is_enough(asked: bool, found: list[str]) -> None:
+    now = 0.0
+    telling = Telling()
+    telling.log = WireLog(clock=lambda: now)
+    request = telling.request("weather", "to-server", 0, "initialize")
+    now = 20.0
+    telling.answer(request)
+    telling.log.note("weather", "exit", status=0, asked=asked)
+    assert [each.check for each in run(telling.log)] == found

@@ -166,3 +166,46 @@ def test_a_mark_that_is_right_or_means_nothing_there_is_none(transport: str, era
     telling = Telling()
     marked(telling, transport, era, mark)
     assert told(telling) == []
+
+
+@pytest.mark.parametrize(
+    ("says", "found"),
+    [
+        ("Unknown tool: now", True),
+        ("Tool now not found", True),
+        ("there is no tool now", True),
+        ("the file that now needs was not found", False),
+        ("Invalid arguments for tool now: the city was not given", False),
+        ("Unknown tool: then", False),
+    ],
+)
+@pytest.mark.parametrize("as_error", [True, False])
+def test_a_tool_that_is_listed_and_not_there_is_a_warning(says: str, found: bool, as_error: bool) -> None:
+    telling = Telling()
+    page = listed(telling, "now")
+    call = telling.call("weather", "c", name="now")
+    if as_error:
+        answer = telling.answer(call, "error", message=says)
+    else:
+        answer = telling.answer(call, isError=True, content=[{"type": "text", "text": says}])
+    assert told(telling) == ([("listing:not-there", (page.seq, call.seq, answer.seq))] if found else [])
+
+
+def test_a_tool_that_was_never_listed_or_has_gone_since_is_no_finding() -> None:
+    telling = Telling()
+    listed(telling, "now")
+    telling.answer(telling.call("weather", "c", name="then"), "error", message="Unknown tool: then")
+    telling.notify("weather", "to-client", "tools/list_changed")
+    telling.answer(telling.call("weather", "d", name="now"), "error", message="Unknown tool: now")
+    assert told(telling) == []
+
+
+@pytest.mark.parametrize("header", ["authorization", "cookie", "mcpsym-canary"])
+def test_public_lists_of_callers_with_any_credentials_are_compared(header: str) -> None:
+    telling = Telling()
+    for link in ("ann", "bob"):
+        telling.log.note(link, "open", transport="http", era="modern", target="https://one")
+        envelope = Envelope(1, ((header, f"a=secret-of-{link}"),))
+        asked = telling.log.frame(link, "to-server", raw(id=1, method="tools/list", params={}), envelope)
+        telling.answer(asked, tools=[{"name": f"own_{link}"}], cacheScope="public", ttlMs=1000)
+    assert [check for check, _ in told(telling)] == ["listing:public-but-different"]

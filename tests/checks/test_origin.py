@@ -146,3 +146,34 @@ def test_of_very_many_requests_in_flight_a_finding_shows_the_oldest() -> None:
     (finding,) = [each for each in run(telling.log) if each.check == "origin:unclear"]
     assert "for which of 130 requests in flight" in finding.message
     assert finding.frames[:-1] == tuple(call.seq for call in calls[20:120])
+
+
+def test_a_request_that_the_host_refused_since_it_may_be_for_several_calls_is_unclear() -> None:
+    telling = Telling()
+    calls = [telling.call("agent", 1), telling.call("agent", 2)]
+    asked = telling.request("agent", "to-client", "s", "sampling/createMessage")
+    telling.answer(asked, "error", data={"reason": "ambiguous"})
+    for call in calls:
+        telling.answer(call)
+    assert told(telling) == [("origin:unclear", "warning", (*(call.seq for call in calls), asked.seq))]
+
+
+def test_a_server_that_says_of_some_requests_what_they_are_for_says_it_of_each() -> None:
+    telling = Telling()
+    call = telling.call("agent", 1)
+    asked(telling, 1)
+    silent = asked(telling)
+    telling.answer(call)
+    assert told(telling) == [("origin:unclear", "warning", (call.seq, silent.seq))]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "found"), [("b__t", "not-granted", True), ("agent__t", "not-granted", False), ("b__t", "limit", False)]
+)
+def test_asking_for_what_is_not_granted_is_a_warning(name: str, reason: str, found: bool) -> None:
+    telling = Telling()
+    call = telling.call("agent", 1)
+    frame = telling.request("agent", "to-client", "s", "tools/call", {"name": name})
+    telling.answer(frame, "error", data={"reason": reason})
+    telling.answer(call)
+    assert told(telling) == ([("origin:not-granted", "warning", (frame.seq,))] if found else [])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pytest_mcpsym.checks import Finding, run
+from pytest_mcpsym.wire.extension import CAUSE_KEY
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
 from tests.wire.strategies import Telling
@@ -191,3 +192,43 @@ def test_a_long_chain_of_legs_is_followed_to_its_end() -> None:
         request = telling.call("agent" if number == 2999 else f"s{number}", number, claimed(telling, request, f"c{number}"))
     (finding,) = found(telling, "deadlock:cycle")
     assert len(finding.frames) == 3000
+
+
+def relayed(telling: Telling, ident: int, *, reached: bool = True, works: bool = True) -> Frame:
+    """A call of an agent's tool that asks another server."""
+    call = telling.request("agent", "to-server", ident, params={"name": "relay", "arguments": {"to": "x"}})
+    if reached:
+        asked = telling.request("agent", "to-client", f"s{ident}", params={"name": "clock__now"})
+        telling.answer(asked) if works else telling.answer(asked, "error")
+    telling.answer(call, isError=not works)
+    return call
+
+
+def test_a_tool_that_calls_nobody_since_one_server_failed_is_a_warning() -> None:
+    telling = Telling()
+    frames = [relayed(telling, 1), relayed(telling, 2, works=False), relayed(telling, 3, reached=False, works=False)]
+    relayed(telling, 4, reached=False, works=False)
+    (finding,) = found(telling, "routing:gave-up")
+    assert (finding.severity, finding.frames) == ("warning", tuple(frame.seq for frame in frames))
+
+
+def test_a_tool_that_goes_on_to_call_others_is_no_finding() -> None:
+    telling = Telling()
+    for ident, works in enumerate((True, False, True, False, False)):
+        relayed(telling, ident, works=works)
+    assert found(telling, "routing:gave-up") == []
+
+
+@pytest.mark.parametrize(("limit", "warned"), [("limit", True), ("unknown-peer", False)])
+def test_peers_that_call_each_other_until_the_host_refuses_are_a_warning(limit: str, warned: bool) -> None:
+    telling = Telling()
+    call = telling.call("agent", 0, name="think")
+    for number in range(1, 5):
+        name = ("agent", "code")[number % 2]
+        asked = telling.request(
+            call.link, "to-client", f"s{number}", params={"name": f"{name}__think"}, meta={CAUSE_KEY: number - 1}
+        )
+        call = telling.call(name, number, by=asked, name="think")
+    last = telling.request(call.link, "to-client", "last", params={"name": "code__think"}, meta={CAUSE_KEY: 4})
+    telling.answer(last, "error", data={"reason": limit})
+    assert len(found(telling, "routing:endless")) == (1 if warned else 0)

@@ -68,3 +68,11 @@ def test_a_session_that_its_client_ended_is_gone() -> None:
     telling.log.note("alice", "http", exchange=9, event="request", method="DELETE", headers=[["mcp-session-id", ID]])
     used(telling, "alice", "Bearer a", 404)
     assert told(telling) == []
+
+
+def test_a_session_id_that_was_given_to_somebody_else_is_an_error() -> None:
+    telling = Telling()
+    opening = opened(telling)
+    opened(telling, "bob", "Bearer b")
+    again = next(frame for frame in telling.log.frames if frame.link == "bob" and frame.direction == "to-client")
+    assert ("session:shared", (opening.seq, again.seq)) in told(telling)
