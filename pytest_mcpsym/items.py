@@ -48,7 +48,8 @@ class ItemState:
         trace: Where the transcript was written.
         tapes: The recordings of the test, once it asked for a board.
         unclean: Whether a phase failed or was expected to, so that what was recorded is put aside.
-        skipped: Whether a phase was skipped or interrupted, so that what was recorded is dropped.
+        skipped: Whether a phase was skipped, interrupted or left out, so that what was recorded is dropped.
+        called: Whether the body was run, which `--setup-only` and `--setup-plan` leave out.
         kept: What became of each recording, by the path that is shown: `recorded`, `re-recorded`, `new`, `played`,
             `unplayed`, `verified`, `differs`.
     """
@@ -63,6 +64,7 @@ class ItemState:
     tapes: Tapes | None = None
     unclean: bool = False
     skipped: bool = False
+    called: bool = False
     kept: dict[str, str] = field(default_factory=dict[str, str])
 
 

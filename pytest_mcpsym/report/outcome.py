@@ -69,7 +69,7 @@ def after_fixtures(item: pytest.Item, state: ItemState) -> None:
         pytest.fail.Exception: A board is still open.
     """
     left = _left_open(state)
-    if not state.failed:
+    if not state.failed and state.called:
         refuse_misses(state)
         refuse_unplayed(state)
         refuse_drift(state)
@@ -118,7 +118,9 @@ def complete(item: pytest.Item, state: ItemState, report: pytest.TestReport, cal
     missed = state.tapes.missed() if state.tapes is not None and error is not None and not state.failed else ""
     state.failed = state.failed or error is not None
     state.unclean = state.unclean or report.failed or hasattr(report, "wasxfail")
-    state.skipped = state.skipped or (report.skipped and not hasattr(report, "wasxfail"))
+    state.called = state.called or report.when == "call"
+    left_out = report.when == "teardown" and not state.called and not state.unclean
+    state.skipped = state.skipped or left_out or (report.skipped and not hasattr(report, "wasxfail"))
     if isinstance(error, (FindingsError, ReplayError, VerifyError)):
         report.longrepr = _at_the_test(item, call)
     elif error is not None:

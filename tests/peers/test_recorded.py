@@ -85,7 +85,10 @@ def test_calls_in_another_order_are_a_miss_and_no_wrong_answer(example: MakeExam
     run.says("mcp replay miss in test_it", "the same, but recorded after tools/call sequentialthinking")
 
 
-def test_an_npm_server_over_http_replays_without_a_request(example: MakeExample, everything_url: str) -> None:
+def test_an_npm_server_over_http_replays_without_a_request_and_is_verified(example: MakeExample, everything_url: str) -> None:
     first, again = recorded_then_replayed(example(TEST.replace("BODY\n", EVERYTHING.lstrip("\n"))), everything_url)
     assert again.outcomes == {"passed": 1}, again.text
     assert (again.folder / "log.txt").read_text("utf-8") == first.changed["log.txt"]
+    verified = first.example.run("-p", "no:cacheprovider", "--mcp-verify", env={"TARGET": everything_url})
+    assert verified.outcomes == {"passed": 1}, verified.text
+    verified.says("recordings: 1 verified")

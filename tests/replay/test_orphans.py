@@ -21,6 +21,18 @@ def test_two(switchboard, recorded):
     with switchboard(echo=recorded(echo())) as board:
         board.call("echo__say", message="two")
 """
+IN_A_FIXTURE = """
+import pytest
+from servers import echo
+
+@pytest.fixture
+def board(switchboard, recorded):
+    with switchboard(echo=recorded(echo())) as opened:
+        yield opened
+
+def test_one(board):
+    board.call("echo__say", message="one")
+"""
 ONE, TWO = (f"recordings/test_it/test_{name}.echo.jsonl" for name in ("one", "two"))
 
 
@@ -90,6 +102,18 @@ def test_workers_change_nothing(recorded_twice: Example, workers: str) -> None:
     run = without_two(recorded_twice).run("-p", "no:cacheprovider", workers, plugins="xdist.plugin")
     assert run.status == pytest.ExitCode.TESTS_FAILED
     run.says(f"obsolete: {TWO}")
+
+
+@pytest.mark.parametrize("flag", ["--setup-only", "--setup-plan", "--collect-only"])
+@pytest.mark.parametrize("mode", ["--mcp-replay", "--mcp-rerecord"])
+def test_a_run_that_leaves_the_bodies_out_says_nothing_of_files_and_writes_none(
+    example: MakeExample, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, mode: str, flag: str
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    run = example(IN_A_FIXTURE).run_here(pytester, "--mcp-record", "-p", "no:cacheprovider")
+    assert set(run.changed) == {ONE}
+    again = here(run.example, pytester, mode, flag)
+    assert (again.status, again.changed, "recordings:" in again.text) == (0, {}, False), again.text
 
 
 UNITTEST = """
