@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import anyio
 import pytest
 from mcp import Client, MCPError
-from mcp.client.stdio import StdioServerParameters
 from mcp.server import MCPServer
 from mcp.server.lowlevel import Server
 from mcp_types import (
@@ -27,17 +25,13 @@ from fake_servers import attachments, files
 from fake_servers.files import RANGE_KEY, Generated
 from pytest_mcpsym import AnswerTimeout, AsyncBoard, Switchboard, link
 from pytest_mcpsym.switchboard.target import Era, Transport
+from tests.fakes.over import process
 
 pytestmark = pytest.mark.anyio
 
 BIG = Generated(1_000_000, seed=7)
 CITIES = "city,people\nOslo,717710\nMalmö,362133\n"
 TREE = {"big.log": BIG, "cities.csv": CITIES, "dot.png": b"\x89PNG", "empty.txt": "", "odd.json": "[1]", "bad.json": "{"}
-
-
-@pytest.fixture(params=["handshake", "modern"])
-def era(request: pytest.FixtureRequest) -> Era:
-    return request.param
 
 
 def said(result: CallToolResult) -> str:
@@ -80,9 +74,6 @@ async def test_a_big_file_is_worked_on_by_link(
 
 
 async def test_servers_in_their_own_processes_do_the_same(switchboard: Switchboard, era: Era) -> None:
-    def process(name: str) -> StdioServerParameters:
-        return StdioServerParameters(command=sys.executable, args=["-m", f"fake_servers.{name}"])
-
     async with switchboard(attachments=process("attachments"), files=process("files"), era=era) as board:
         found = await call(board, "word_count", uri="files+file:///logs/server.log")
     assert found["bytes"] == 1_000_000

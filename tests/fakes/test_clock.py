@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from mcp.client.stdio import StdioServerParameters
 from mcp_types import CallToolResult, TextContent, TextResourceContents
 
 from fake_servers import clock
-from pytest_mcpsym import AsyncBoard, Switchboard, link
+from pytest_mcpsym import AsyncBoard, Switchboard
 from pytest_mcpsym.switchboard.target import Era
+from tests.fakes.over import TRANSPORTS, over
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["handshake", "modern"])
-def era(request: pytest.FixtureRequest) -> Era:
-    return request.param
-
-
-@pytest.fixture(params=["memory", "http", "stdio"])
+@pytest.fixture(params=TRANSPORTS)
 async def board(request: pytest.FixtureRequest, switchboard: Switchboard, era: Era) -> AsyncGenerator[AsyncBoard]:
-    target = (
-        StdioServerParameters(command=sys.executable, args=["-m", "fake_servers.clock"])
-        if request.param == "stdio"
-        else link(clock(), transport=request.param)
-    )
-    async with switchboard(clock=target, era=era) as opened:
+    async with switchboard(clock=over(request.param, clock), era=era) as opened:
         yield opened
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncGenerator
 from functools import partial
 
@@ -10,7 +9,6 @@ import anyio
 import pytest
 from mcp import Client, MCPError
 from mcp.client.context import ClientRequestContext
-from mcp.client.stdio import StdioServerParameters
 from mcp.client.subscriptions import PromptsListChanged, ResourceUpdated, ToolsListChanged
 from mcp_types import (
     INVALID_PARAMS,
@@ -31,23 +29,14 @@ from fake_servers.conformance.tools import TOOLS
 from pytest_mcpsym import AsyncBoard, Switchboard, link
 from pytest_mcpsym.switchboard.target import Era
 from pytest_mcpsym.wire.frame import Frame
+from tests.fakes.over import TRANSPORTS, over
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:The sampling capability is deprecated")]
 
 
-@pytest.fixture(params=["handshake", "modern"])
-def era(request: pytest.FixtureRequest) -> Era:
-    return request.param
-
-
-@pytest.fixture(params=["memory", "http", "stdio"])
+@pytest.fixture(params=TRANSPORTS)
 async def board(request: pytest.FixtureRequest, switchboard: Switchboard, era: Era) -> AsyncGenerator[AsyncBoard]:
-    target = (
-        StdioServerParameters(command=sys.executable, args=["-m", "fake_servers.conformance"])
-        if request.param == "stdio"
-        else link(conformance(), transport=request.param)
-    )
-    async with switchboard(peer=target, era=era) as opened:
+    async with switchboard(peer=over(request.param, conformance), era=era) as opened:
         yield opened
 
 

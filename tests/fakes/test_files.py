@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import sys
 from collections.abc import AsyncGenerator
 
 import anyio
 import pytest
 from mcp import MCPError
-from mcp.client.stdio import StdioServerParameters
 from mcp.client.subscriptions import ResourceUpdated
 from mcp_types import BlobResourceContents, CallToolResult, TextContent, TextResourceContents
 
@@ -17,15 +15,11 @@ from fake_servers import files
 from fake_servers.files import MOST, RANGE_KEY, Generated
 from pytest_mcpsym import AsyncBoard, Switchboard, link
 from pytest_mcpsym.switchboard.target import Era
+from tests.fakes.over import process
 
 pytestmark = pytest.mark.anyio
 
 TREE = {"notes/todo.md": "one\ntwø\nthree\n", "dot.bin": b"\x00\xff", "big.log": Generated(100_000_000)}
-
-
-@pytest.fixture(params=["handshake", "modern"])
-def era(request: pytest.FixtureRequest) -> Era:
-    return request.param
 
 
 @pytest.fixture(params=["memory", "http"])
@@ -197,7 +191,7 @@ async def test_the_same_seed_gives_the_same_tree(switchboard: Switchboard) -> No
 
 
 async def test_it_serves_its_tree_on_stdio(switchboard: Switchboard, era: Era) -> None:
-    target = StdioServerParameters(command=sys.executable, args=["-m", "fake_servers.files"])
+    target = process("files")
     async with switchboard(files=target, era=era) as board:
         part = await call(board, "read", path="logs/archive.log", lines="1500000-1500000")
     assert str(part["text"]).startswith("0001500000 ")

@@ -17,11 +17,6 @@ from pytest_mcpsym.switchboard.target import Era
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["handshake", "modern"])
-def era(request: pytest.FixtureRequest) -> Era:
-    return request.param
-
-
 @pytest.fixture(params=["memory", "http"])
 async def board(request: pytest.FixtureRequest, switchboard: Switchboard, era: Era) -> AsyncGenerator[AsyncBoard]:
     async with switchboard(tracker=link(issue_tracker(), transport=request.param), era=era) as opened:

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,6 +26,7 @@ from mcp.server.mcpserver import MCPServer
 
 from pytest_mcpsym import link
 from pytest_mcpsym.plugin import Switchboard
+from tests.switchboard.servers import process
 
 Stack = Generator[ExitStack]
 
@@ -174,6 +175,34 @@ def test_a_log_file_that_a_server_opens_by_writing_to_it_first_is_nobodys(
         board.call("quiet__begin")
     assert "hello" in (tmp_path / "all.log").read_text()
     assert messages(board) == []
+
+
+def open_now() -> dict[str, str]:
+    """Descriptors and threads of this process, with what they are, but for worker threads, which end when they like."""
+    found = {
+        str(thread.ident): thread.name for thread in threading.enumerate() if not thread.name.startswith(("AnyIO", "Trio"))
+    }
+    for number in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found[number.name] = str(number.readlink())
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the descriptors of a process")
+@pytest.mark.parametrize("transport", ["memory", "http", "sockets", "stdio"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_board_itself_leaves_no_descriptor_and_no_thread_behind(
+    switchboard: Switchboard, tmp_path: Path, transport: Any, backend: str
+) -> None:
+    async def run() -> None:
+        target = process(tmp_path, "shake(); hear()") if transport == "stdio" else link(server(int), transport=transport)
+        async with switchboard(quiet=target):
+            pass
+
+    anyio.run(run, backend=backend)  # What is opened once for the whole process is there from now on.
+    before = open_now()
+    anyio.run(run, backend=backend)
+    assert {number: what for number, what in open_now().items() if number not in before} == {}
 
 
 @pytest.mark.mcp(expect=["lifecycle:left-open"])
