@@ -21,8 +21,11 @@ LoopToken = tuple[str, object]
 def running() -> LoopToken | None:
     """Return the event loop that runs in this thread, `None` if there is none."""
     trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        return ("trio", trio.lowlevel.current_trio_token())
+    if trio is not None:
+        try:
+            return ("trio", trio.lowlevel.current_trio_token())
+        except RuntimeError:
+            pass
     try:
         return ("asyncio", asyncio.get_running_loop())
     except RuntimeError:

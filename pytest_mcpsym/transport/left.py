@@ -112,7 +112,13 @@ def _chain(outer: object) -> Iterator[Coroutine]:
 
 def _runs_trio() -> bool:
     trio = sys.modules.get("trio")
-    return trio is not None and bool(trio.lowlevel.in_trio_run())
+    if trio is None:
+        return False
+    try:  # trio.lowlevel.in_trio_run() would say so, but came with 0.28
+        trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _asyncio_tasks(owned: Owned) -> Iterator[object]:

@@ -214,6 +214,13 @@ async def test_an_async_board_used_on_another_loop_names_both(anyio_backend: str
 
 
 @pytest.mark.anyio
+async def test_a_board_opens_beside_a_trio_before_0_28(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(trio.lowlevel, "in_trio_run", raising=False)
+    async with switchboard(demo=demo()) as board:
+        assert text(await board.call("demo__echo", text="hi")) == "hi"
+
+
+@pytest.mark.anyio
 async def test_an_async_board_used_outside_any_loop_says_so() -> None:
     async with switchboard(demo=demo()) as board:
         error = await anyio.to_thread.run_sync(elsewhere, lambda: board.client("demo"), "none")
