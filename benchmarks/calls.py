@@ -1,8 +1,8 @@
 """What a call costs: through a recorded memory link, and through the blocking face.
 
 The recorded side is the SDK's own client on the link of an open board; the other side is the SDK's own client on the SDK's own
-in-memory frames, which are neither serialised nor logged. Server, tool, arguments, time limit and validation of the result are the
-same; the fake is not strict here, as it could be so on one side alone.
+in-memory frames, which are neither serialised nor logged. Server, tool, arguments, what the client declares, time limit and
+validation of the result are the same; the fake is not strict here, as it could be so on one side alone.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from collections.abc import Iterator
 
 from anyio.from_thread import start_blocking_portal
 from mcp import Client
-from mcp_types import CallToolResult
+from mcp.client.extension import advertise
+from mcp.client.session import ClientRequestContext
+from mcp_types import INVALID_REQUEST, CallToolResult, ErrorData, SamplingCapability, SamplingToolsCapability
 
 from benchmarks.paired import each, paired
 from benchmarks.row import Effort, Row
 from fake_servers import everything
 from fake_servers.everything import Everything
 from pytest_mcpsym.switchboard import switchboard
+from pytest_mcpsym.symmetric.names import IDENTIFIER, LISTENING_CAPABILITY
 
 __all__ = ["faces", "recorded_call"]
 
@@ -32,12 +35,35 @@ def _lenient() -> Everything:
     return server
 
 
+async def _asked(context: ClientRequestContext, params: object) -> ErrorData:  # noqa: ARG001 - the SDK calls it so
+    return ErrorData(code=INVALID_REQUEST, message="nobody is here")
+
+
+async def _rooted(context: ClientRequestContext) -> ErrorData:  # noqa: ARG001 - the SDK calls it so
+    return ErrorData(code=INVALID_REQUEST, message="nobody is here")
+
+
+def _bare_client() -> Client:
+    """A client of the SDK that says of itself what that of a link does, as what a client can do is what its server looks at."""
+    return Client(
+        _lenient(),
+        mode="legacy",
+        cache=None,
+        read_timeout_seconds=60,
+        sampling_callback=_asked,
+        sampling_capabilities=SamplingCapability(tools=SamplingToolsCapability()),
+        elicitation_callback=_asked,
+        list_roots_callback=_rooted,
+        extensions=[advertise(IDENTIFIER, LISTENING_CAPABILITY)],
+    )
+
+
 def recorded_call(effort: Effort) -> Iterator[Row]:
     """A call through a recorded memory link against the same call over the SDK's in-memory frames."""
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(switchboard(everything=_lenient())) as board,
-        portal.wrap_async_context_manager(Client(_lenient(), mode="legacy", cache=None, read_timeout_seconds=60)) as bare,
+        portal.wrap_async_context_manager(_bare_client()) as bare,
     ):
         recorded = portal.call(board.client, "everything")
 

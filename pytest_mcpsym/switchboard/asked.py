@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from mcp import MCPError
 from mcp_types import INTERNAL_ERROR, ErrorData
@@ -13,6 +13,7 @@ from pytest_mcpsym.switchboard.pending import dumps
 from pytest_mcpsym.switchboard.target import Era, LinkSpec
 from pytest_mcpsym.switchboard.trail import Trail, Unclear
 from pytest_mcpsym.wire.frame import Frame
+from pytest_mcpsym.wire.splice import find
 
 __all__ = ["Answer", "Asked", "Asking", "OnProgress", "OnSent", "Requesting", "Serve", "error_member"]
 
@@ -24,12 +25,23 @@ class Answer:
     Attributes:
         frame: The frame that brought it.
         member: `result` or `error`.
-        body: The bytes of that member, as they came.
+        value: What that member holds, parsed.
     """
 
     frame: Frame
     member: Literal["result", "error"]
-    body: bytes
+    value: object
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        """The members of that value; none where it is no object."""
+        value = self.value
+        return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+    @property
+    def body(self) -> bytes:
+        """The bytes of that member, as they came."""
+        return find(self.frame.data, (self.member,)) or b"{}"
 
     def result(self) -> bytes:
         """Return the bytes of `result`.
@@ -37,9 +49,17 @@ class Answer:
         Raises:
             MCPError: The peer answered with an error.
         """
-        if self.member == "error":
-            raise MCPError.from_error_data(ErrorData.model_validate(self.frame.message.error))
+        self.require_result()
         return self.body
+
+    def require_result(self) -> None:
+        """Raise what the peer answered, if that is an error.
+
+        Raises:
+            MCPError: It is.
+        """
+        if self.member == "error":
+            raise MCPError.from_error_data(ErrorData.model_validate(self.members))
 
 
 @dataclass(frozen=True, slots=True)

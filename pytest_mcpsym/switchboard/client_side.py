@@ -26,7 +26,6 @@ from mcp_types import (
     JSONRPCNotification,
     JSONRPCRequest,
     JSONRPCResponse,
-    jsonrpc_message_adapter,
 )
 
 from pytest_mcpsym.faults.active import Faults
@@ -38,6 +37,7 @@ from pytest_mcpsym.switchboard.pending import Pending, dumps
 from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.trail import OpenCall, OpenCalls, Trail, Unclear
 from pytest_mcpsym.symmetric.names import CALLS, CAUSE_KEY, HOSTS_OWN, MIRRORED, UPDATED
+from pytest_mcpsym.transport.messages import read_message
 from pytest_mcpsym.transport.pipe import Pipe
 from pytest_mcpsym.transport.tap import UNASKED, Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Frame, id_text
@@ -201,16 +201,18 @@ class ClientSide:
         """
         if (b"NaN" in frame.data or b"Infinity" in frame.data) and frame.message.kind == "not-json":
             return ValueError(frame.message.reason)  # The SDK's parser would take it, and its client answer it.
+        if self._pending.take(frame):
+            return None
         try:
-            message = jsonrpc_message_adapter.validate_json(frame.data, by_name=False)
+            message = read_message(frame.data)
         except ValueError as error:
-            if self._pending.take(frame) or self._mirrored(frame, frame.message.method):
+            if self._mirrored(frame, frame.message.method):
                 return None
             return _unreadable(frame, error)
         # Ids of raw requests are strings.
         if isinstance(message, (JSONRPCResponse, JSONRPCError)) and isinstance(message.id, int):
             return self._answered(frame, message)
-        if self._pending.take(frame) or (isinstance(message, JSONRPCRequest) and self._mirrored(frame, message.method)):
+        if isinstance(message, JSONRPCRequest) and self._mirrored(frame, message.method):
             return None
         if isinstance(message, JSONRPCNotification):
             if message.method == "notifications/cancelled":
@@ -317,7 +319,7 @@ class ClientSide:
         async def relay(progress: Frame) -> None:
             self._deliver(splice(progress.data, {("params", "progressToken"): dumps(token)}))
 
-        answer = Answer(frame, "result", find(frame.data, ("result",)) or b"{}")
+        answer = Answer(frame, "result", frame.message.result)
         try:
             final = await legs.drive(
                 self._link,
@@ -337,7 +339,7 @@ class ClientSide:
         """Give the SDK's client a message that came in another shape, unless it is gone."""
         with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
             assert self._inbox is not None
-            self._inbox.put(SessionMessage(jsonrpc_message_adapter.validate_json(data, by_name=False)))
+            self._inbox.put(SessionMessage(read_message(data)))
 
 
 def _unreadable(frame: Frame, error: ValueError) -> SessionMessage | Exception:

@@ -205,9 +205,9 @@ class Engine:
             _json(options.meta, "meta")
         with telling(), self._drawn():
             answer = await self._invoke(link, params, options)
-        body = answer.result()
+        answer.require_result()
         try:
-            return CallToolResult.model_validate(parse_json(body), by_name=False)
+            return CallToolResult.model_validate(answer.value, by_name=False)
         except ValidationError as error:
             raise LinkError(
                 peer, "failed", f"frame {answer.frame.seq} answers tools/call with no CallToolResult: {first_fault(error)}"

@@ -92,7 +92,7 @@ async def invoke(
                 continue
             if link.era == "modern" and is_leg(answer):
                 return await link.drive(answer, trail, lambda: limit.left, on_progress)
-        if answer.member == "error" or find(answer.body, ("resultType",)) != b'"input_required"':
+        if not _wants_input(answer):
             return answer
         answers = None
         with anyio.move_on_after(limit.left):
@@ -185,8 +185,12 @@ def _with_answers(params: bytes, body: bytes, answers: Mapping[str, object]) -> 
     return splice(params, edits)
 
 
+def _wants_input(answer: Answer) -> bool:
+    return answer.member == "result" and answer.members.get("resultType") == "input_required"
+
+
 def _wants_headers(link: Link, answer: Answer) -> bool:
-    mismatch = answer.member == "error" and answer.frame.message.error["code"] == HEADER_MISMATCH
+    mismatch = answer.member == "error" and answer.members["code"] == HEADER_MISMATCH
     return mismatch and link.spec.over_http
 
 

@@ -33,7 +33,7 @@ _CANCEL_GRACE: Final = 1.0
 
 def is_leg(answer: Answer) -> bool:
     """Tell an answer that asks for calls from one that is final."""
-    return answer.member == "result" and find(answer.body, ("resultType",)) == dumps(CALLS)
+    return answer.member == "result" and answer.members.get("resultType") == CALLS
 
 
 async def drive(

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, cast
 
 import anyio
 import anyio.abc
-from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp import Client, MCPError
 from mcp.client.extension import advertise
 from mcp.client.session import ClientRequestContext
@@ -48,6 +47,7 @@ from pytest_mcpsym.switchboard.streams import LinkTransport
 from pytest_mcpsym.switchboard.target import Era, LinkSpec
 from pytest_mcpsym.switchboard.trail import OpenCall, OpenCalls, Trail
 from pytest_mcpsym.symmetric.names import FULL_CAPABILITY, IDENTIFIER, LISTENING_CAPABILITY
+from pytest_mcpsym.transport.pipe import Pipe
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.redact import Rules
@@ -199,15 +199,19 @@ class Link:
         if trail is not None:
             self._open.begin(ident, OpenCall(data, trail))
         try:
-            with self._pending.waiting(ident) as events, anyio.move_on_after(limit):
-                try:
-                    sent = await channel.send(data, {**self._headers(method, params), **(headers or {})})
-                finally:
-                    sent = sent or self._logged(data)
-                    if sent is not None and on_sent is not None:
-                        on_sent(sent)
-                what = f"{method} (frame {sent.seq if sent else 'unknown'})"
-                return await self._answer(what, events, on_progress or on_related)
+            events = self._pending.begin(ident)
+            try:
+                with anyio.move_on_after(limit):
+                    try:
+                        sent = await channel.send(data, {**self._headers(method, params), **(headers or {})})
+                    finally:
+                        sent = sent or self._logged(data)
+                        if sent is not None and on_sent is not None:
+                            on_sent(sent)
+                    what = f"{method} (frame {sent.seq if sent else 'unknown'})"
+                    return await self._answer(what, events, on_progress or on_related)
+            finally:
+                self._pending.end(ident)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             with anyio.move_on_after(_OBITUARY_GRACE):
                 await self._released.wait()
@@ -225,23 +229,23 @@ class Link:
         self._obituary.blame(late, began, ident)
         raise late
 
-    async def _answer(self, what: str, events: MemoryObjectReceiveStream[Event], on_progress: OnProgress | None) -> Answer:
+    async def _answer(self, what: str, events: Pipe[Event], on_progress: OnProgress | None) -> Answer:
         """Wait for the answer to one request, telling of progress on the way."""
-        async for event in events:
+        while True:
+            event = await events.get()
             if isinstance(event, LinkError):
                 raise event
             if isinstance(event, Undelivered):
                 raise LinkError(self.name, "http", f"{what}: {event.message}")
-            message = event.message
-            if message.kind == "notification":
+            if isinstance(event, Frame):
                 if on_progress is not None:
                     await on_progress(event)
-            elif message.kind == "invalid":
-                raise LinkError(self.name, "failed", f"frame {event.seq} is no answer to {what}: {message.reason}")
-            else:
-                member: Literal["result", "error"] = "result" if message.kind == "result" else "error"
-                return Answer(event, member, find(event.data, (member,)) or b"{}")
-        raise self._dead()
+                continue
+            frame, message = event
+            if message.kind == "invalid":
+                raise LinkError(self.name, "failed", f"frame {frame.seq} is no answer to {what}: {message.reason}")
+            member: Literal["result", "error"] = "result" if message.kind == "result" else "error"
+            return Answer(frame, member, cast("dict[str, object]", message.value)[member])
 
     async def notify(self, data: bytes) -> None:
         """Send one notification or response as it is; a link that is gone swallows it, as nobody waits for it."""

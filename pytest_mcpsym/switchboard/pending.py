@@ -9,23 +9,23 @@ comes for a request that nobody waits for any more goes the SDK's way, which dro
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
-import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 
 from pytest_mcpsym.errors import LinkError
+from pytest_mcpsym.transport.pipe import Pipe
 from pytest_mcpsym.transport.tap import Undelivered
-from pytest_mcpsym.wire.frame import Frame, id_text
+from pytest_mcpsym.wire.frame import Frame, Message, id_text, parse
 from pytest_mcpsym.wire.splice import splice
 
 __all__ = ["Event", "Pending", "dumps", "raw_request"]
 
-Event = Frame | Undelivered | LinkError
-"""What happens to a request: progress or its answer, the news that none can come, the end of the link."""
+Arrived = tuple[Frame, Message]
+"""An answer, and a view of it that is nobody else's and is not kept: many are read once."""
+
+Event = Arrived | Frame | Undelivered | LinkError
+"""What happens to a request: its answer, progress, the news that none can come, the end of the link."""
 
 
 class Pending:
@@ -38,29 +38,32 @@ class Pending:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._minted = 0
-        self._waiting: dict[str, MemoryObjectSendStream[Event]] = {}
+        self._waiting: dict[str, Pipe[Event]] = {}
 
     def mint(self) -> str:
         """Return a new id, as JSON text."""
         self._minted += 1
         return json.dumps(f"{self._prefix}-{self._minted}")
 
-    @contextmanager
-    def waiting(self, ident: str) -> Generator[MemoryObjectReceiveStream[Event]]:
-        """Collect what happens to a request for as long as the block lasts."""
-        send, receive = anyio.create_memory_object_stream[Event](math.inf)
-        with send, receive:
-            self._waiting[ident] = send
-            try:
-                yield receive
-            finally:
-                del self._waiting[ident]
+    def begin(self, ident: str) -> Pipe[Event]:
+        """Collect what happens to a request, until `end`."""
+        events = self._waiting[ident] = Pipe[Event]()
+        return events
+
+    def end(self, ident: str) -> None:
+        """Collect no more of it."""
+        del self._waiting[ident]
 
     def take(self, frame: Frame) -> bool:
         """Take what is for a raw request: an answer, progress, what a subscription tells; return whether it was."""
-        message = frame.message
+        if not self._waiting:
+            return False
+        is_asking = b'"method"' in frame.data
+        message = frame.message if is_asking else parse(frame.data)
         if message.kind in ("result", "error") or (message.kind == "invalid" and message.method is None):
-            return message.id is not None and self._hand_over(message.id, frame)
+            if message.id is None or message.id not in self._waiting:
+                return False
+            return self._hand_over(message.id, (frame, parse(frame.data) if is_asking else message))
         if message.kind == "notification" and message.method == "notifications/progress":
             return self._hand_over(id_text(message.params.get("progressToken")), frame)
         if message.kind == "notification" and SUBSCRIPTION_ID_META_KEY in message.meta:
@@ -74,12 +77,12 @@ class Pending:
     def release(self, error: LinkError) -> None:
         """Let nobody wait for a link that has ended."""
         for waiter in self._waiting.values():
-            waiter.send_nowait(error)
+            waiter.put(error)
 
     def _hand_over(self, ident: str, event: Event) -> bool:
         waiter = self._waiting.get(ident)
         if waiter is not None:
-            waiter.send_nowait(event)
+            waiter.put(event)
         return waiter is not None
 
 

@@ -280,11 +280,13 @@ def _answered(answer: Answer, trail: Trail, *, bridged: bool) -> bytes:
     What the call has spent is counted, and told anew; of an error it is counted alone, as errors pass as they are.
     """
     if answer.member == "error":
-        trail.settle(Usage.of(_object(answer.frame.message.error.get("data"))))
+        trail.settle(Usage.of(_object(answer.members.get("data"))))
         return answer.body
-    meta = answer.frame.message.meta
+    meta = _object(answer.members.get("_meta"))
     kept = {**_kept(meta), **trail.settle(Usage.of(meta)).meta()}
-    edits: dict[Path, bytes | None] = {("_meta",): dumps(kept) if kept else None}
-    if bridged:
+    edits: dict[Path, bytes | None] = {}
+    if kept or "_meta" in answer.members:
+        edits["_meta",] = dumps(kept) if kept else None
+    if bridged and "resultType" in answer.members:
         edits["resultType",] = None
-    return splice(answer.body, edits)
+    return splice(answer.body, edits) if edits else answer.body

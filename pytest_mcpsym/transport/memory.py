@@ -125,7 +125,7 @@ class _MemoryLink:
                 self._lines.put(line)
         else:
             await self._lines.room()
-            self._lines.put(data.decode(errors="replace") + "\n")
+            self._lines.put(data if data.isascii() else data.decode(errors="replace"))
         return frame
 
     async def receive(self) -> Frame:

@@ -22,9 +22,9 @@ from mcp_types import (
     JSONRPCRequest,
     JSONRPCResponse,
     RequestId,
-    jsonrpc_message_adapter,
 )
 
+from pytest_mcpsym.transport.messages import read_message
 from pytest_mcpsym.wire.strict import PARSE_ERROR, Refusal, refusal
 
 __all__ = ["InFlight", "Lines", "Refusals", "ServerReads", "StrictReads"]
@@ -164,6 +164,6 @@ class StrictReads(ServerReads):
 
 def _message(line: str | bytes) -> SessionMessage | Exception:
     try:
-        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+        return SessionMessage(read_message(line.encode() if isinstance(line, str) else line))
     except Exception as error:  # noqa: BLE001 - the SDK's stdio server hands over any parse error, whatever its type
         return error
