@@ -1,16 +1,83 @@
-"""Random conversations with a server, shrunk to the shortest one that breaks a check.
+"""Random conversations with a server or with a client, shrunk to the shortest one that breaks something.
 
-`explore` searches; `board.play(...)` holds one conversation again, as the test does that `explore` prints. Resolved lazily; searching
-needs the extra `explore`.
+`explore` searches for what a server does wrong, and `board.play(...)` holds one conversation again, as the test does that `explore` prints.
+`explore_client` and `play_client` are the same for a client. Resolved lazily; searching needs the extra `explore`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["Ask", "Cancel", "Step", "Wait", "explore"]
+_HOMES = {
+    "explore": "search",
+    "explore_client": "clients.search",
+    "play_client": "clients.play",
+    "KINDS": "clients.surprises",
+    **dict.fromkeys(("Ask", "Cancel", "Step", "Wait"), "steps"),
+    **dict.fromkeys(
+        (
+            "Answer",
+            "Declare",
+            "Extra",
+            "Hold",
+            "Http",
+            "List",
+            "Move",
+            "Need",
+            "Pages",
+            "Question",
+            "Report",
+            "Stubborn",
+            "Tell",
+            "Version",
+        ),
+        "clients.moves",
+    ),
+}
+
+__all__ = [
+    "KINDS",
+    "Answer",
+    "Ask",
+    "Cancel",
+    "Declare",
+    "Extra",
+    "Hold",
+    "Http",
+    "List",
+    "Move",
+    "Need",
+    "Pages",
+    "Question",
+    "Report",
+    "Step",
+    "Stubborn",
+    "Tell",
+    "Version",
+    "Wait",
+    "explore",
+    "explore_client",
+    "play_client",
+]
 
 if TYPE_CHECKING:
+    from pytest_mcpsym.explore.clients.moves import Answer as Answer
+    from pytest_mcpsym.explore.clients.moves import Declare as Declare
+    from pytest_mcpsym.explore.clients.moves import Extra as Extra
+    from pytest_mcpsym.explore.clients.moves import Hold as Hold
+    from pytest_mcpsym.explore.clients.moves import Http as Http
+    from pytest_mcpsym.explore.clients.moves import List as List
+    from pytest_mcpsym.explore.clients.moves import Move as Move
+    from pytest_mcpsym.explore.clients.moves import Need as Need
+    from pytest_mcpsym.explore.clients.moves import Pages as Pages
+    from pytest_mcpsym.explore.clients.moves import Question as Question
+    from pytest_mcpsym.explore.clients.moves import Report as Report
+    from pytest_mcpsym.explore.clients.moves import Stubborn as Stubborn
+    from pytest_mcpsym.explore.clients.moves import Tell as Tell
+    from pytest_mcpsym.explore.clients.moves import Version as Version
+    from pytest_mcpsym.explore.clients.play import play_client as play_client
+    from pytest_mcpsym.explore.clients.search import explore_client as explore_client
+    from pytest_mcpsym.explore.clients.surprises import KINDS as KINDS
     from pytest_mcpsym.explore.search import explore as explore
     from pytest_mcpsym.explore.steps import Ask as Ask
     from pytest_mcpsym.explore.steps import Cancel as Cancel
@@ -23,5 +90,4 @@ else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         import importlib
 
-        home = "search" if name == "explore" else "steps"
-        return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, cast
 
 from hypothesis import strategies as st
 
+from pytest_mcpsym.explore.offer import Offer
 from pytest_mcpsym.explore.steps import Ask, Cancel, Step, Wait
 
-__all__ = ["Offer", "conversations", "fitting"]
+__all__ = ["conversations", "fitting"]
 
 _DEEP: Final = 4
 """Levels of nesting that values of schemas have at most."""
@@ -31,25 +32,6 @@ _JSON: Final = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What a server lists, as the JSON objects of its lists, and its capabilities.
-
-    Attributes:
-        era: The era that is spoken with it.
-        capabilities: What the server declared.
-        tools: Entries of `tools/list`.
-        resources: Entries of `resources/list`.
-        prompts: Entries of `prompts/list`.
-    """
-
-    era: str
-    capabilities: Mapping[str, object]
-    tools: Sequence[Mapping[str, object]] = ()
-    resources: Sequence[Mapping[str, object]] = ()
-    prompts: Sequence[Mapping[str, object]] = ()
 
 
 def conversations(offer: Offer, steps: int) -> st.SearchStrategy[list[Step]]:

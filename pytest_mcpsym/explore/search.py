@@ -6,23 +6,16 @@ connections. Pinned by `tests/explore/test_explore.py`.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Sequence
-from fnmatch import fnmatchcase
-from typing import Literal, cast
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from pytest_mcpsym.errors import FindingsError, McpsymError, UsageError
+from pytest_mcpsym.explore.hunt import checked_limits, hunt
+from pytest_mcpsym.explore.offer import maker, makes, offered
+from pytest_mcpsym.explore.plans import conversations
 from pytest_mcpsym.explore.play import PATIENCE
-from pytest_mcpsym.explore.steps import Step
+from pytest_mcpsym.explore.steps import Step, without
 from pytest_mcpsym.switchboard.opener import switchboard
-
-try:
-    from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
-    from hypothesis.errors import Flaky
-
-    from pytest_mcpsym.explore.plans import Offer, conversations
-except ModuleNotFoundError as missing:
-    raise UsageError(f"explore() needs {missing.name}: pip install 'pytest-mcpsym[explore]'") from None
 
 __all__ = ["explore"]
 
@@ -36,6 +29,7 @@ def explore(
     patience: float = PATIENCE,
     tools: Iterable[str] = ("*",),
     seeded: int | None = None,
+    seconds: float | None = None,
 ) -> None:
     """Hold random conversations with a server until one breaks a check, and say the shortest that does.
 
@@ -49,86 +43,36 @@ def explore(
         patience: Seconds that an answer is waited for; a request that has none by then is cancelled.
         tools: Patterns with `*` of the tools to call.
         seeded: Where to begin, to hold the same conversations again; default somewhere else each time.
+        seconds: How long to search at most.
 
     Raises:
         FindingsError: A conversation broke a check, or the server died of it. The message has the finding, and a test to paste.
         UsageError: The server cannot be opened as asked.
     """
-    make = _maker(target)
-    offer = _offer(make, era, tuple(tools))
-    broken: dict[str, tuple[Sequence[Step], McpsymError]] = {}
+    checked_limits(examples=examples, steps=steps, patience=patience, seconds=seconds, seeded=seeded)
+    make = maker(target)
+    offer = offered(make, era, tuple(tools))
 
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        report_multiple_bugs=False,
-        suppress_health_check=[
-            HealthCheck.too_slow,
-            HealthCheck.data_too_large,
-            HealthCheck.filter_too_much,
-            HealthCheck.large_base_example,
-        ],
-        phases=[Phase.generate, Phase.shrink],
-        verbosity=Verbosity.quiet,
-    )
-    @given(conversations(offer, steps))
-    def hold(conversation: list[Step]) -> None:
+    def attempt(conversation: Sequence[Step]) -> str:
         try:
             with switchboard(server=make(), era=era) as board:
                 board.play(*conversation, patience=patience)
         except UsageError:
             raise
         except McpsymError as error:
-            broken["last"] = (conversation, error)
-            raise
+            return str(error)
+        return ""
 
-    try:
-        (seed(seeded)(hold) if seeded is not None else hold)()
-    except (McpsymError, Flaky) as error:
-        if "last" not in broken:
-            raise
-        conversation, why = broken["last"]
-        now_and_then = "\n(it did not do so each time)" if isinstance(error, Flaky) else ""
-        raise FindingsError(f"{why}{now_and_then}\n\n{_test(target, era, conversation, patience)}") from None
-
-
-def _maker(target: object) -> Callable[[], object]:
-    return cast("Callable[[], object]", target) if _makes(target) else lambda: target
-
-
-def _makes(target: object) -> bool:
-    """Whether it is a function that can be called with nothing; an ASGI app cannot."""
-    empty = inspect.Parameter.empty
-    return inspect.isfunction(target) and all(
-        each.default is not empty for each in inspect.signature(target).parameters.values()
-    )
-
-
-def _offer(make: Callable[[], object], era: str, tools: Sequence[str]) -> Offer:
-    with switchboard(server=make(), era=cast("Literal['handshake', 'modern']", era)) as board:
-        client = board.client("server")
-        capabilities = client.server_capabilities.model_dump(by_alias=True, exclude_none=True)
-        listed = {
-            "tools": client.list_tools().tools if "tools" in capabilities else [],
-            "resources": client.list_resources().resources if "resources" in capabilities else [],
-            "prompts": client.list_prompts().prompts if "prompts" in capabilities else [],
-        }
-    plain = {
-        key: [each.model_dump(by_alias=True, mode="json", exclude_none=True) for each in found] for key, found in listed.items()
-    }
-    plain["tools"] = [tool for tool in plain["tools"] if any(fnmatchcase(str(tool["name"]), pattern) for pattern in tools)]
-    return Offer(era, capabilities, **plain)
+    found = hunt(conversations(offer, steps), attempt, most=examples, without=without, seeded=seeded, seconds=seconds)
+    if found is not None:
+        now_and_then = "" if found.always else "\n(it did not do so each time)"
+        raise FindingsError(f"{found.why}{now_and_then}\n\n{_test(target, era, found.example, patience)}")
 
 
 def _test(target: object, era: str, conversation: Sequence[Step], patience: float) -> str:
     """Return the test that holds a conversation again."""
     server = (
-        repr(target)
-        if isinstance(target, str)
-        else f"{getattr(target, '__name__', 'server')}()"
-        if _makes(target)
-        else "server"
+        repr(target) if isinstance(target, str) else f"{getattr(target, '__name__', 'server')}()" if makes(target) else "server"
     )
     names = sorted({type(step).__name__ for step in conversation})
     lines = [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-__all__ = ["Ask", "Cancel", "Step", "Wait"]
+__all__ = ["Ask", "Cancel", "Step", "Wait", "without"]
 
 
 @dataclass(frozen=True)
@@ -56,3 +56,17 @@ class Wait:
 
 
 Step = Ask | Cancel | Wait
+
+
+def without(steps: Sequence[Step], place: int) -> list[Step]:
+    """Return a conversation without one of its steps, and without those that mean it; the others mean what they meant."""
+    if not isinstance(steps[place], Ask):
+        return [*steps[:place], *steps[place + 1 :]]
+    number = sum(isinstance(step, Ask) for step in steps[:place])
+    kept: list[Step] = []
+    for other, step in enumerate(steps):
+        if isinstance(step, Ask):
+            kept += [step] if other != place else []
+        elif step.request != number:
+            kept.append(replace(step, request=step.request - (step.request > number)))
+    return kept

@@ -59,11 +59,17 @@ class Verdict:
         return bool(self.failing or self.unmet)
 
     @property
-    def text(self) -> str:
-        """The failure, for a person: each finding with the frames around it, and how to accept it."""
+    def found(self) -> str:
+        """Each finding that fails the test, with the frames around it."""
         parts = [f"{head}\n{frames}".rstrip() for head, frames in _told(self.failing[:SHOWN])]
         if len(self.failing) > SHOWN:
             parts.append(f"… {len(self.failing) - SHOWN} more findings")
+        return "\n\n".join(parts)
+
+    @property
+    def text(self) -> str:
+        """The failure, for a person: each finding with the frames around it, and how to accept it."""
+        parts = [self.found] if self.failing else []
         parts += [f"expected the finding {pattern!r}, and nothing like it was found" for pattern in self.unmet]
         if self.failing:
             ids = sorted({finding.check for finding, _ in self.failing})

@@ -34,6 +34,12 @@ while True:
 """
 
 
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is a process starts anew in each conversation; what is left to shrink is short."""
+    monkeypatch.setattr("pytest_mcpsym.explore.hunt.SHRINKING", 4.0)
+
+
 @eras
 @pytest.mark.parametrize("make", [everything, sequential_thinking, demo])
 def test_healthy_servers_stand_it(make: object, era: Era) -> None:

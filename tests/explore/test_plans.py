@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_mcpsym.explore import Ask, Step
-from pytest_mcpsym.explore.plans import Offer, conversations, fitting
+from pytest_mcpsym.explore.offer import Offer
+from pytest_mcpsym.explore.plans import conversations, fitting
 
 SCHEMAS: tuple[Mapping[str, object], ...] = (
     {
