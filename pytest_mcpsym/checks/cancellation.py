@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.checks.wording import called, sender, shown
 from pytest_mcpsym.wire.exchange import Exchange
+from pytest_mcpsym.wire.log import WireLog
 from pytest_mcpsym.wire.route import Hop
 
-__all__ = ["CANCELLATION", "not_propagated", "of_another", "ran_on", "unknown_request"]
+__all__ = ["CANCELLATION", "not_propagated", "of_another", "ran_on", "runs_on", "unknown_request"]
 
 _SPEC: Final = "https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/cancellation"
 
@@ -48,33 +50,53 @@ def unknown_request(view: View) -> Iterator[Finding]:
     at_close=True,
 )
 def not_propagated(view: View) -> Iterator[Finding]:
-    """Find what went on for longer than `GRACE` after its cause had been cancelled, and was never cancelled itself.
+    """Find what went on for longer than `GRACE` after its cause had been cancelled, and was not cancelled itself in that time.
 
     The asking peer owes the cancellation of what it asked for, the host that of what it forwarded.
     """
-    if all(exchange.state != "cancelled" for exchange in view.correlation.exchanges):
-        return
     times = view.times
     last = max(times.values(), default=0.0)
-
-    def ran_on(cause: Exchange, caused: Exchange) -> bool:
-        if cause.state != "cancelled" or caused.state == "cancelled" or cause.end is None or not caused.open_at(cause.end):
-            return False
+    for each in _survived(view):
+        cause, caused = each.cause, each.caused
         ended = times[caused.end] if caused.end is not None else times.get(view.closing.get(caused.link, -1), last)
-        return ended - times[cause.end] > GRACE
+        if cause.end is not None and ended - times[cause.end] > GRACE:
+            frames = (cause.request, *cause.cancellations[:1], caused.request)
+            what = f"{called(caused)} when {called(cause)} on {cause.link} was cancelled"
+            text = f"{caused.link}: {each.who} did not cancel {what}"
+            yield not_propagated.finding(text, frames, caused.link, view.route(each.hop.exchange))
 
-    def found(cause: Exchange, caused: Exchange, hop: Hop, who: str) -> Finding:
-        frames = (cause.request, *cause.cancellations[:1], caused.request)
-        message = f"{caused.link}: {who} did not cancel {called(caused)} when {called(cause)} on {cause.link} was cancelled"
-        return not_propagated.finding(message, frames, caused.link, view.route(hop.exchange))
+
+@dataclass(frozen=True, slots=True)
+class _Survivor:
+    """What was in flight when its cause was cancelled, and who owed it a cancellation of its own."""
+
+    cause: Exchange
+    caused: Exchange
+    hop: Hop
+    who: str
+
+
+def _survived(view: View) -> Iterator[_Survivor]:
+    if all(exchange.state != "cancelled" for exchange in view.correlation.exchanges):
+        return
+
+    def survived(cause: Exchange, caused: Exchange) -> bool:
+        return cause.state == "cancelled" and cause.end is not None and caused.open_at(cause.end)
 
     for parent in view.hops:
         for hop in parent.children:
-            if hop.via is not None and ran_on(parent.exchange, hop.via):
-                yield found(parent.exchange, hop.via, hop, "the server")
+            if hop.via is not None and survived(parent.exchange, hop.via):
+                yield _Survivor(parent.exchange, hop.via, hop, "the server")
     for hop in view.hops:
-        if hop.via is not None and not hop.refused and ran_on(hop.via, hop.exchange):
-            yield found(hop.via, hop.exchange, hop, "the host")
+        if hop.via is not None and not hop.refused and survived(hop.via, hop.exchange):
+            yield _Survivor(hop.via, hop.exchange, hop, "the host")
+
+
+def runs_on(log: WireLog) -> bool:
+    """Say whether something is in flight whose cause was cancelled."""
+    cancelled = any(b"notifications/cancelled" in frame.data for frame in log.frames)
+    given_up = cancelled or any(note.data.get("given_up") is True for note in log.notes)
+    return given_up and any(each.caused.end is None for each in _survived(View(log)))
 
 
 _SAYS_SO: Final = re.compile(r"\bcancell?ed\b", re.IGNORECASE)

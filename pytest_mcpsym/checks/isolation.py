@@ -244,18 +244,25 @@ def _told_by(note: Note, apis: Mapping[str, object]) -> list[bytes]:
     if upstream:
         told += [value for _, value in _headers(note)]
     texts = [value.encode("utf-8", "surrogatepass") for value in told]
-    return [*texts, body_of(note)] if upstream else texts
+    if upstream:
+        texts.append(body_of(note))
+    return [*texts, *_meanings(texts)]
 
 
 def _between_the_lines(frame: Frame) -> list[bytes]:
     """Return what the escapes of a frame mean, and the joined text of several content blocks."""
     data = frame.data
-    texts = [_unescaped(data)] if b"\\" in data and (b"\\u" in data or b"\\/" in data) else []
+    texts = [data]
     content = frame.message.result.get("content") if b'"content"' in data else None
     if isinstance(content, list) and len(cast("list[object]", content)) > 1:
         blocks = [cast("dict[str, object]", block) for block in cast("list[object]", content) if isinstance(block, dict)]
         texts.append("".join(str(block.get("text", "")) for block in blocks).encode("utf-8", "surrogatepass"))
-    return texts
+    return [*texts[1:], *_meanings(texts)]
+
+
+def _meanings(texts: Iterable[bytes]) -> list[bytes]:
+    """Return what texts with escapes of JSON mean."""
+    return [_unescaped(text) for text in texts if b"\\" in text and (b"\\u" in text or b"\\/" in text)]
 
 
 _ESCAPE: Final = re.compile(rb"\\+u00([0-7][0-9a-fA-F])|\\+/")

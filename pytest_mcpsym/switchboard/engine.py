@@ -18,6 +18,7 @@ import anyio.abc
 from mcp_types import CallToolResult, Tool
 from pydantic import ValidationError
 
+from pytest_mcpsym.checks.cancellation import GRACE, runs_on
 from pytest_mcpsym.errors import AnswerTimeout, LinkError, LinkNameError, UsageError
 from pytest_mcpsym.faults.blame import blamed
 from pytest_mcpsym.switchboard.asked import Answer, OnProgress, OnSent
@@ -42,6 +43,8 @@ from pytest_mcpsym.wire.waiting import waiting
 
 __all__ = ["CallOptions", "Engine", "Progress", "check_names", "telling"]
 
+_TICK = 0.05
+"""Seconds between two looks at what is still to be cancelled."""
 _LINK_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 Progress = Callable[[float, "float | None", "str | None"], "Awaitable[None] | None"]
@@ -133,6 +136,10 @@ class Engine:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
+        with anyio.move_on_after(GRACE + _TICK):
+            # What is still to be cancelled, because its cause was just then, is waited for: else nobody could say that it never was.
+            while runs_on(self._log):  # noqa: ASYNC110 - the log tells nobody that it grows
+                await anyio.sleep(_TICK)
         for link in self.links.values():
             link.close()
         await self._end(cancel=exc_type is not None)

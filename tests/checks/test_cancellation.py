@@ -109,3 +109,15 @@ def test_progress_long_after_a_cancellation_is_a_warning(after: float, runs_on: 
     telling.now += after
     telling.notify("weather", "to-client", "progress", progressToken=1, progress=1)
     assert found(telling) == ([("cancellation:ran-on", "warning", "weather")] if runs_on else [])
+
+
+@pytest.mark.parametrize(("after", "late"), [(1.5, True), (0.5, False)])
+def test_a_cancellation_that_is_passed_on_too_late_is_an_error(after: float, late: bool) -> None:
+    telling = Timed()
+    telling.call("agent", 1)
+    telling.call("clock", 5, by=telling.request("agent", "to-client", 0, params={"name": "clock__now"}))
+    telling.notify("agent", "to-server", "cancelled", requestId=1)
+    telling.now += after
+    telling.notify("agent", "to-client", "cancelled", requestId=0)
+    telling.notify("clock", "to-server", "cancelled", requestId=5)
+    assert found(telling) == ([("cancellation:not-propagated", "error", "agent")] if late else [])

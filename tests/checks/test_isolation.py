@@ -168,3 +168,14 @@ def test_a_credential_in_the_error_of_a_tool_is_found() -> None:
     telling = opened("weather")
     telling.answer(telling.call("weather", 1), isError=True, content=[{"type": "text", "text": f"401 for ?key={SECRET}"}])
     assert shown(telling) == ["weather: the error of a tool shows the link's own authorization"]
+
+
+ESCAPED = "".join(f"\\u{ord(letter):04X}" for letter in SECRET)
+
+
+def test_a_credential_spelled_with_escapes_is_found_on_standard_error_and_split_over_blocks() -> None:
+    telling = opened("weather")
+    telling.log.note("clock", "stderr", text=f'{{"token": "{ESCAPED}"}}')
+    blocks = [{"type": "text", "text": ESCAPED[:33]}, {"type": "text", "text": ESCAPED[33:]}]
+    telling.answer(telling.call("clock", 1), content=blocks)
+    assert len(crossed(telling)) == 2

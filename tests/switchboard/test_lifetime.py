@@ -14,10 +14,14 @@ import pytest
 import trio
 from mcp import MCPError
 
+from fake_servers.mutants import Peer
+from fake_servers.mutants.carriers import Carried
+from fake_servers.mutants.gateways import KeepsCancellations
 from pytest_mcpsym.errors import FindingsError, LoopError, UsageError
 from pytest_mcpsym.switchboard import switchboard
 from pytest_mcpsym.switchboard.board import AsyncBoard, Board
 from pytest_mcpsym.switchboard.opener import Opener
+from pytest_mcpsym.switchboard.settings import Settings
 from tests.switchboard.servers import ScriptedServer, Wire, demo, garble, text, until
 
 # --- opening and closing
@@ -262,6 +266,19 @@ async def test_a_cancelled_body_closes_its_board() -> None:
     assert scope.cancelled_caught
     assert opened[0].closed
     assert [note.channel for note in opened[0].log.notes][-1] == "close"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("peer", "found"), [(KeepsCancellations, ["cancellation:not-propagated"]), (Peer, [])])
+async def test_a_board_that_closes_at_once_still_sees_what_outlives_its_cancelled_cause(
+    peer: type[Peer], found: list[str]
+) -> None:
+    opener = Opener({"gateway": Carried(peer()), "store": Carried(Peer())}, None, Settings(fail_on_findings=False))
+    async with opener as board, anyio.create_task_group() as tasks:
+        tasks.start_soon(board.call, "gateway__relay", {"name": "store__gate", "arguments": {}})
+        await until(lambda: any(frame.link == "store" and b"gate" in frame.data for frame in board.log.frames))
+        tasks.cancel_scope.cancel()
+    assert [each.check for each in board.findings if each.severity == "error"] == found
 
 
 @pytest.mark.anyio
