@@ -43,6 +43,7 @@ DriftKind = Literal["differs", "missing", "added", "order", "lost"]
 * `lost`: it is gone, or did not answer in time; nothing after that was compared
 """
 
+_ODD: Final = "something that is no JSON-RPC"
 _NOT_RECORDED: Final = b'"error":{"code":-32603,"message":"mcp verify: the recorded server did not ask this"}'
 
 
@@ -139,7 +140,7 @@ class Verification:
         self._asked: tuple[list[_Said], list[_Said]] = ([], [])
         self._holders: dict[str, deque[_Said]] = defaultdict(deque)
         self._tokens: dict[str, bytes] = {}
-        self._odd: list[Drift] = []
+        self._odd: tuple[list[tuple[bytes, int]], list[bytes]] = ([], [])
         self.ended: str | None = None
 
     # --- what the client sends
@@ -221,8 +222,10 @@ class Verification:
                 return self._pair(said, waiting[0]) if waiting else ()
             case "notification":
                 self._hear(reply.data, reply.data, message, line)
-            case _:
+            case "request":
                 pass
+            case _:
+                self._odd[0].append((reply.data, line))
         return ()
 
     def live(self, data: bytes) -> tuple[bytes, ...]:
@@ -246,8 +249,7 @@ class Verification:
             case "notification":
                 self._hear(data, self._redact(data), message, None)
             case _:
-                shown = self._redact(data).decode("utf-8", "backslashreplace")
-                self._odd.append(Drift("added", "something that is no JSON-RPC", None, shown=shown))
+                self._odd[1].append(self._redact(data))
         return ()
 
     def answered(self, ident: str) -> bool:
@@ -339,7 +341,7 @@ class Verification:
         for call in self._all:
             if not call.cancelled:
                 found += self._aligned(*call.progress, f" of {call.label}")
-        found += [*self._aligned(*self._told, ""), *self._odd]
+        found += [*self._aligned(*self._told, ""), *self._no_messages()]
         if self.ended is not None:
             found = [Drift("lost", self.ended, None), *(one for one in found if one.kind != "missing")]
         return tuple(sorted(found, key=lambda one: (one.kind != "lost", one.line is None, one.line or 0)))
@@ -378,6 +380,16 @@ class Verification:
                 yield Drift("added", label, None, shown=self._redact(call.live).decode())
             elif found := self._unexplained(call.found):
                 yield Drift("differs", label, line, found)
+
+    def _no_messages(self) -> Iterator[Drift]:
+        """Compare what is no JSON-RPC, in any order."""
+        left = list(self._odd[1])
+        for data, line in self._odd[0]:
+            if data in left:
+                left.remove(data)
+            else:
+                yield Drift("missing", _ODD, line, shown=data.decode("utf-8", "backslashreplace"))
+        yield from (Drift("added", _ODD, None, shown=data.decode("utf-8", "backslashreplace")) for data in left)
 
     def _requests(self) -> Iterator[Drift]:
         for said in self._asked[0]:

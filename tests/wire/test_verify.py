@@ -102,7 +102,12 @@ ASKED = (
 )
 
 
-@pytest.mark.parametrize("recorded", [CALL, LOGGED, STEPS, ASKED], ids=["call", "logged", "progress", "asked"])
+GARBAGE: tuple[Step, ...] = (call(1), ("server", b"garbage"), ("server", b"\xff"), answer(1))
+
+
+@pytest.mark.parametrize(
+    "recorded", [CALL, LOGGED, STEPS, ASKED, GARBAGE], ids=["call", "logged", "progress", "asked", "garbage"]
+)
 def test_a_server_that_says_the_same_again_does_not_drift(recorded: Sequence[Step]) -> None:
     assert drifts(recorded, recorded) == []
 
@@ -131,10 +136,11 @@ def test_a_server_that_says_the_same_again_does_not_drift(recorded: Sequence[Ste
         (ASKED, (call(1), ASKED[2], answer(1)), ["missing: roots/list"]),
         (CALL, (call(1), server(id=3, method="roots/list"), answer(1)), ["added: roots/list"]),
         (CALL, (call(1), ("server", b"garbage"), answer(1)), ["added: something that is no JSON-RPC"]),
+        (GARBAGE, (call(1), ("server", b"garbage"), answer(1)), ["missing: something that is no JSON-RPC"]),
     ],
     ids=[
         "answer", "error", "silent", "less", "other", "more", "swapped", "late",
-        "less-progress", "other-progress", "asks-not", "asks-more", "garbage",
+        "less-progress", "other-progress", "asks-not", "asks-more", "garbage", "no-garbage",
     ],
 )  # fmt: skip  # two lines read as the list that it is
 def test_a_server_that_says_something_else_drifts(recorded: Sequence[Step], live: Sequence[Step], found: list[str]) -> None:
