@@ -102,6 +102,7 @@ async def a_continuation_can_be_cancelled(desk: Desk) -> None:
     response = await talk.ask(CANCEL, {"continuation": call.continuation})
     result = response.get("result")
     require(isinstance(result, dict), f"{CANCEL} was answered with {json.dumps(response)}")
+    same("`resultType` of the result", cast("Mapping[str, object]", result).get("resultType", "complete"), "complete")
     rest = {key: value for key, value in cast("Mapping[str, object]", result).items() if key not in ("resultType", "_meta")}
     same("the result", rest, {})
     await talk.until_idle("after its continuation was cancelled")
@@ -132,7 +133,9 @@ async def an_answer_to_no_call_is_refused(desk: Desk) -> None:
 async def an_answer_is_a_result_or_an_error(desk: Desk) -> None:
     talk = await desk.modern()
     call, asked = await parked(talk)
-    for answer in ({}, {**told("?"), "error": {"code": 1, "message": "?"}}, {"error": "?"}, {"result": "?"}):
+    both: Mapping[str, object] = {**told("?"), "error": {"code": 1, "message": "?"}}
+    members: tuple[Mapping[str, object], ...] = ({"error": "?"}, {"result": "?"}, {"error": {}}, {"error": {"code": 1}})
+    for answer in ({}, both, *members):
         await wrong_responses(talk, call, {asked.key: answer}, [asked.key])
     await goes_on(talk, call, asked)
 

@@ -57,6 +57,17 @@ def well_formed(leg: Mapping[str, object]) -> None:
         require(isinstance(made.get("params", {}), dict), f"the params of the call {key!r} are no object")
 
 
+@judgement("modern", sentence="never the envelope or the progress token of the request that is being handled")
+async def a_call_does_not_carry_what_belongs_to_its_cause(desk: Desk) -> None:
+    talk = await desk.modern()
+    call = await talk.call("call", {"name": "a__b", "arguments": {}}, meta={"progressToken": "of the first hop"})
+    asked = await talk.one(call, "tools/call")
+    carried = [key for key in asked.meta if key == "progressToken" or key.startswith("io.modelcontextprotocol/")]
+    same("what the `_meta` of the call has of its cause", carried, [])
+    await talk.answer(call, {asked: told("yes")})
+    await talk.result(call)
+
+
 @judgement("modern", sentence="Calls that are posted side by side SHOULD join one leg.", level="SHOULD")
 async def calls_side_by_side_join_one_leg(desk: Desk) -> None:
     talk = await desk.modern()
@@ -83,6 +94,20 @@ async def a_part_of_the_calls_may_be_answered(desk: Desk) -> None:
     same("the calls of the next leg", sorted(cast("Mapping[str, object]", leg["calls"])), [])
     await talk.answer(call, {first: told(f"from {first.params.get('name')}")})
     same("the text that the handler was told", text_of(await talk.result(call)), "from a__1\nfrom a__2")
+
+
+@judgement(
+    "modern",
+    sentence="A handler may give up a call before it is answered. The client, which cannot know that, answers it; the response is taken "
+    "and dropped.",
+)
+async def the_answer_to_a_call_that_was_given_up_is_taken(desk: Desk) -> None:
+    talk = await desk.modern()
+    call = await talk.call("hurry", {"name": "a__slow"})
+    asked = await talk.one(call, "tools/call")
+    await talk.sleep(0.4)
+    await talk.answer(call, {asked: told("too late")})
+    same("the text of `hurry`", text_of(await talk.result(call)), "given up")
 
 
 @judgement("modern", sentence="Each leg brings a new one.")

@@ -76,6 +76,23 @@ async def progress_of_a_call_reaches_its_handler(desk: Desk) -> None:
     same("token and progress of what the handler reported", progress(talk.notifications), [["mine", 1], ["mine", 2]])
 
 
+@judgement("handshake", sentence="Progress tokens belong to one hop.")
+async def calls_that_are_open_have_progress_tokens_of_their_own(desk: Desk) -> None:
+    talk = await desk.talk()
+    calls = {name: await talk.call("watch", {"name": name}, meta={"progressToken": name}) for name in ("a__1", "a__2")}
+    asked = {str(each.params.get("name")): each for each in await talk.asked(calls["a__1"], 2)}
+    same("what was asked for", sorted(asked), sorted(calls))
+    for name, each in asked.items():
+        await talk.notify(
+            "notifications/progress", {"progressToken": each.meta.get("progressToken"), "progress": int(name[-1])}
+        )
+    for name, each in asked.items():
+        await talk.answer(calls[name], {each: told("yes")})
+    for call in calls.values():
+        await talk.result(call)
+    same("token and progress of what the handlers reported", sorted(progress(talk.notifications)), [["a__1", 1], ["a__2", 2]])
+
+
 @judgement("handshake", sentence="be given up by the server with:")
 async def a_call_that_nobody_waits_for_is_cancelled(desk: Desk) -> None:
     talk = await desk.talk()

@@ -79,7 +79,7 @@ async def a_result_that_is_an_error_of_the_tool_is_no_error_of_the_call(desk: De
 async def an_error_reaches_the_handler_with_code_message_and_data(desk: Desk) -> None:
     talk = await desk.talk()
     for error in (
-        {"code": -31999, "message": "nicht möglich", "data": {"reason": "x", "deep": [1, 2.5, None, {"y": True}]}},
+        {"code": -31999, "message": "Nicht möglich", "data": {"reason": "x", "deep": [1, 2.5, None, {"y": True}]}},
         {"code": 7, "message": ""},
     ):
         call = await talk.call("call", {"name": "a__b", "arguments": {}})

@@ -180,7 +180,9 @@ class Legs(Client):
         while self.kept:
             self.report(self.kept.pop(0))
         for key, answer in responses.items():
-            self.open.pop(key).set_result(answer)
+            asked = self.open.pop(key)
+            if not asked.done():  # The handler gave up what it asked for.
+                asked.set_result(answer)
         assert self.task is not None
         self.task.add_done_callback(lambda _: self.news.set())
         try:

@@ -127,7 +127,18 @@ VARIANTS: Final = (
         '{"dev.mcpsym/cause": self._cause}',
         '{"dev.mcpsym/cause": self._cause, "progressToken": self.token}',
     ),
-    _variant("hears no progress", "progress-of-a-call-reaches-its-handler", "told({", "len({"),
+    _variant(
+        "asks for progress under one token",
+        "calls-that-are-open-have-progress-tokens-of-their-own",
+        'meta["progressToken"] = ident\n            self.watching[ident] = watch',
+        'meta["progressToken"] = "t"\n            self.watching["t"] = watch',
+    ),
+    _variant(
+        "hears no progress",
+        "progress-of-a-call-reaches-its-handler calls-that-are-open-have-progress-tokens-of-their-own",
+        "told({",
+        "len({",
+    ),
     _variant(
         "does not say that it gives up",
         "a-call-that-nobody-waits-for-is-cancelled a-cancelled-handler-gives-up-what-it-asked-for",
@@ -153,6 +164,25 @@ VARIANTS: Final = (
         "a-part-of-the-calls-may-be-answered",
         "wrong = [",
         "wrong = sorted(self.open.keys() - responses.keys()) if responses.keys() < self.open.keys() else [",
+    ),
+    _variant(
+        "hands its envelope on",
+        "a-call-does-not-carry-what-belongs-to-its-cause",
+        'self.posted[key] = {"method": method, "params": params}',
+        'meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}\n'
+        '        self.posted[key] = {"method": method, "params": {**params, "_meta": meta}}',
+    ),
+    _variant(
+        "takes an error without a message",
+        "an-answer-is-a-result-or-an-error",
+        '{"error": {"code": int(), "message": str()}}',
+        '{"error": {"code": int()}}',
+    ),
+    _variant(
+        "forgets a call that was given up",
+        "the-answer-to-a-call-that-was-given-up-is-taken",
+        "if key not in self.open or not",
+        "if key not in self.open or self.open[key].done() or not",
     ),
     _variant(
         "calls the last leg nothing",
