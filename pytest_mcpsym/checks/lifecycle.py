@@ -100,16 +100,16 @@ def left_running(view: View) -> Iterator[Finding]:
 @check(
     "lifecycle:left-open",
     severity="warning",
-    sentence="What a server opened is closed with it: no file and no socket stays open when its connection has closed.",
+    sentence="What a server opened is closed with it: no file, socket or stream stays open when its connection has closed.",
     source=f"{_SPEC}#shutdown",
     at_close=True,
 )
 def left_open(view: View) -> Iterator[Finding]:
-    """Find files and sockets of a server in this process.
+    """Find files, sockets and streams of a server in this process.
 
     A warning, because libraries keep such things of their own for the whole process.
     """
-    for link, text in _left(view, {"files": "file", "sockets": "socket"}, "open"):
+    for link, text in _left(view, {"files": "file", "sockets": "socket", "streams": "stream"}, "open"):
         yield left_open.finding(text, (), link)
 
 

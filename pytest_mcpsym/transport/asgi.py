@@ -259,7 +259,11 @@ class StreamingASGITransport(httpx2.AsyncBaseTransport):
             with exchange.scope:
                 await self._app(self._scope(exchange.request), exchange.receive, exchange.send)
             if exchange.scope.cancelled_caught:
-                failure = TimeoutError(f"cancelled: it went on for {self._grace:g} s after its client had left")
+                late = f"went on for {self._grace:g} s after its client had left"
+                failure = TimeoutError(f"cancelled: it {late}")
+                if self._owned is not None:
+                    request = exchange.request
+                    self._owned.overdue.append(("streams", f"answer to {request.method} {request.url.path}", late))
         except (Exception, SystemExit) as error:  # noqa: BLE001  # Behind a socket, neither would reach the client's process.
             failure = error
         exchange.end(failure)

@@ -1,6 +1,6 @@
 """What a server leaves behind when its link has closed.
 
-Of a server in this process: tasks, threads, processes, files and sockets that it made (see `pytest_mcpsym.transport.owned`) and that
+Of a server in this process: tasks, threads, processes, files, sockets and streams that it made (see `pytest_mcpsym.transport.owned`) and that
 are still there a moment later; what a command leaves behind is in `pytest_mcpsym.transport.descendants`. What belongs to the event loop, to anyio's and asyncio's worker threads and to logging is not the server's, and
 a thread of a pool that waits for work runs nothing.
 Pinned by `tests/transport/test_left.py` and `tests/transport/test_left_quiet.py`.
@@ -88,8 +88,10 @@ def _left(owned: Owned) -> Left:
         "threads": _threads,
         "files": _files,
         "sockets": _sockets,
+        "streams": _streams,
     }
-    return {kind: found for kind, look in kinds.items() if (found := sorted(look(owned)))}
+    overdue = {kind: [(name, where) for of, name, where in owned.overdue if of == kind] for kind in kinds}
+    return {kind: found for kind, look in kinds.items() if (found := sorted([*look(owned), *overdue[kind]]))}
 
 
 # --- tasks
@@ -197,7 +199,7 @@ def _is_of_a_library(code: CodeType) -> bool:
     return code.co_filename.startswith(_STDLIB)
 
 
-# --- files and sockets
+# --- files, sockets and streams
 
 
 def _files(owned: Owned) -> Iterator[tuple[str, str]]:
@@ -236,6 +238,12 @@ def _socket(made: socket.socket) -> tuple[str, str]:
         return "listening socket", f"at {here}"
     there = _address(made.getpeername)
     return "socket", f"{here} > {there}" if there else f"at {here}" if here else "not connected"
+
+
+def _streams(owned: Owned) -> Iterator[tuple[str, str]]:
+    for stream, made in list(owned.streams.items()):
+        if not stream._closed:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - only its end of the pair tells it publicly
+            yield type(stream).__name__, f"made at {made}"
 
 
 def _address(tell: Callable[[], object]) -> str:

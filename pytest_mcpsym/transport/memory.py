@@ -23,6 +23,7 @@ from anyio.abc import AsyncResource
 from mcp.shared.message import SessionMessage
 
 from pytest_mcpsym.transport.left import context_of, watching
+from pytest_mcpsym.transport.owned import Owned
 from pytest_mcpsym.transport.pipe import Pipe
 from pytest_mcpsym.transport.server_reads import ServerReads, StrictReads
 from pytest_mcpsym.transport.tap import Channel, Tap
@@ -96,10 +97,11 @@ class ServerWrites(AsyncResource):
 class _MemoryLink:
     """Both ends of the wire; its `send` and `receive` are the client's `Channel`."""
 
-    __slots__ = ("_ended", "_frames", "_is_strict", "_lines", "_scope", "_shut", "_tap")
+    __slots__ = ("_ended", "_frames", "_is_strict", "_lines", "_owned", "_scope", "_shut", "_tap")
 
-    def __init__(self, tap: Tap, *, is_strict: bool) -> None:
+    def __init__(self, tap: Tap, owned: Owned, *, is_strict: bool) -> None:
         self._tap = tap
+        self._owned = owned
         self._is_strict = is_strict
         self._lines = Pipe[str | bytes](BUFFERED_MESSAGES)
         self._frames = Pipe[Frame](BUFFERED_MESSAGES)
@@ -176,13 +178,15 @@ class _MemoryLink:
         """End the server's input, read on until it has ended, cancel it after the grace period."""
         self._shut = True
         self._lines.end_writing()
-        with anyio.move_on_after(grace):
+        with anyio.move_on_after(grace) as limit:
             # A server that waits for room to write must be read to its end before it can see the end of its input.
             while not self._ended.is_set():
                 try:
                     await self.receive()
                 except anyio.EndOfStream:
                     break
+        if limit.cancelled_caught:
+            self._owned.overdue.append(("tasks", "the server itself", f"went on for {grace:g} s after its input had ended"))
         self._scope.cancel()
         await self._ended.wait()
         self._frames.end_reading()
@@ -203,9 +207,9 @@ async def open_memory(
     Yields:
         The channel. A server that raises gives a `failure` note and the end of the stream, and leaves the caller alone.
     """
-    link = _MemoryLink(tap, is_strict=is_strict)
     body: Exception | None = None
     async with watching(tap) as owned, anyio.create_task_group() as tasks:
+        link = _MemoryLink(tap, owned, is_strict=is_strict)
         context_of(owned).run(tasks.start_soon, link.serve, server)
         try:
             yield link

@@ -1,4 +1,4 @@
-"""What a server in this process starts and opens, by whom: threads, files, sockets and processes are noted where they are made.
+"""What a server in this process makes: threads, processes, files, sockets and streams are noted where they are made.
 
 A server in this process runs in a context of its own, and so does whatever it calls: that is how what it makes is told from what the
 test, a plugin, the event loop or another server makes at the same time. While such a server is open, the handful of functions that
@@ -15,13 +15,20 @@ import io
 import os
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from pathlib import Path
-from typing import Final, cast
-from weakref import WeakSet
+from types import FrameType
+from typing import TYPE_CHECKING, Final, cast
+from weakref import WeakKeyDictionary, WeakSet
+
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+if TYPE_CHECKING:
+    _Stream = MemoryObjectSendStream[object] | MemoryObjectReceiveStream[object]
 
 __all__ = ["Owned", "is_owned", "noting"]
 
@@ -35,6 +42,8 @@ class Owned:
         files: File objects that it opened.
         descriptors: File descriptors from `os.open`, each with what identifies its file and its path.
         processes: Names of the processes that it started, by number.
+        streams: Memory streams of anyio that it made, each with the line that made it.
+        overdue: What had to be cancelled because it did not end: kind, name and circumstances.
     """
 
     def __init__(self) -> None:
@@ -43,6 +52,8 @@ class Owned:
         self.files: WeakSet[io.IOBase] = WeakSet()
         self.descriptors: dict[int, tuple[tuple[int, int], str]] = {}
         self.processes: dict[int, str] = {}
+        self.streams: WeakKeyDictionary[_Stream, str] = WeakKeyDictionary()
+        self.overdue: list[tuple[str, str, str]] = []
 
     def context(self) -> Context:
         """Return a new context that holds nothing but whose it is."""
@@ -91,6 +102,22 @@ def _described(owned: Owned, result: object, what: object) -> None:
         owned.descriptors[result] = ((found.st_dev, found.st_ino), path)
 
 
+def _streamed(owned: Owned, _result: object, made: object) -> None:
+    owned.streams[cast("_Stream", made)] = _maker()
+
+
+def _maker() -> str:
+    """Return the line that had a stream made: the innermost that is not of anyio, of a dataclass's `__init__` or of this module."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - far cheaper than `inspect`
+    while frame is not None and (
+        frame.f_globals.get("__name__", "").partition(".")[0] == "anyio" or frame.f_code.co_filename in _OWN
+    ):
+        frame = frame.f_back
+    return "?" if frame is None else f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+_OWN: Final = frozenset({__file__, "<string>"})
+
 _MAKERS: Final[tuple[tuple[object, str, Callable[..., None]], ...]] = (
     (threading.Thread, "start", _started),
     (socket.socket, "__init__", _connected),
@@ -98,6 +125,8 @@ _MAKERS: Final[tuple[tuple[object, str, Callable[..., None]], ...]] = (
     (builtins, "open", _opened),
     (io, "open", _opened),
     (os, "open", _described),
+    (MemoryObjectSendStream, "__post_init__", _streamed),
+    (MemoryObjectReceiveStream, "__post_init__", _streamed),
 )
 """Where each maker is looked up, and what notes what it made: from its result, and from the first thing it was called with."""
 

@@ -38,8 +38,8 @@ SideChannel = Literal[
   `upstream` request and response hold their bodies too, as `body` (text) or `base64`, and who closes may be a `caller`: see
   `pytest_mcpsym.wire.upstream`
 * `failure`: `{"reason": text}`: what broke the link
-* `left`: `{kind: list of [name, circumstances]}` with the kinds `processes`, `tasks`, `threads`, `files` and `sockets`: what the
-  server left behind when the link had closed
+* `left`: `{kind: list of [name, circumstances]}` with the kinds `processes`, `tasks`, `threads`, `files`, `sockets` and `streams`: what
+  the server left behind when the link had closed
 * `approval`: `{"method": text, "name": a routed name or URI, "decision": "approved" | "refused" | "unscripted" | "undecided"}`: what the peer of this
   link wanted of another, and what the user said to it
 * `fault`: `{"fault": text, "kind": text, "direction": text, "method": text, "what": "request" | "answer" | "notification" | "", "id": text |

@@ -17,11 +17,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
+import httpx2
 import pytest
 from mcp.server.mcpserver import MCPServer
 
 from pytest_mcpsym import link
+from pytest_mcpsym.checks import run
 from pytest_mcpsym.plugin import Switchboard
+from pytest_mcpsym.transport.asgi import asgi_transport
+from pytest_mcpsym.transport.left import watching
+from pytest_mcpsym.transport.tap import Tap
+from pytest_mcpsym.wire.log import WireLog
 from tests.switchboard.servers import process
 
 expected = pytest.mark.mcp(expect=["lifecycle:left-running"])
@@ -149,6 +155,10 @@ def pair() -> None:
     _kept.extend(socket.socketpair())
 
 
+def streams() -> None:
+    _kept.extend(anyio.create_memory_object_stream[int](1))
+
+
 def child() -> None:
     _kept.append(subprocess.Popen(["sleep", "60"]))
 
@@ -162,6 +172,7 @@ RUNNING = {
     path: f"open: test_left.py ({__file__})",
     descriptor: f"open: test_left.py ({__file__}, descriptor NUMBER)",
     listener: "open: listening socket (at ADDRESS)",
+    streams: "open: MemoryObjectReceiveStream (made at test_left.py:LINE), MemoryObjectSendStream (made at test_left.py:LINE)",
     pair: "open: socket (not connected), socket (not connected)",
 }
 
@@ -245,6 +256,33 @@ def test_a_task_that_a_server_leaves_in_a_nursery_of_others_is_named(switchboard
 
     (message,) = found(anyio.run(run, backend="trio"))
     assert message.startswith("loose: the server left a task running: sleep_on (waits at ")
+
+
+def test_an_answer_over_http_that_does_not_end_is_named() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        if scope["type"] == "lifespan":
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await anyio.sleep_forever()
+
+    async def ask(log: WireLog) -> None:
+        async with (
+            watching(Tap(log, "loose")) as owned,
+            asgi_transport(app, grace=0.01, owned=owned) as transport,
+            httpx2.AsyncClient(transport=transport, base_url="http://loose") as client,
+            client.stream("GET", "/events"),
+        ):
+            pass
+
+    log = WireLog()
+    anyio.run(ask, log)
+    assert [finding.message for finding in run(log)] == [
+        "loose: the server left a stream open: answer to GET /events (went on for 0.01 s after its client had left)"
+    ]
 
 
 @leaving

@@ -19,6 +19,7 @@ from mcp.server.models import InitializationOptions
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCNotification, ServerCapabilities
 
+from pytest_mcpsym.checks import run
 from pytest_mcpsym.transport.memory import BUFFERED_MESSAGES, ServerReads, ServerWrites, open_memory
 from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.log import WireLog
@@ -307,14 +308,17 @@ async def test_a_sender_waits_for_a_server_that_does_not_read() -> None:
     assert scope.cancelled_caught
 
 
-async def test_a_server_that_ignores_the_end_of_its_input_is_cancelled() -> None:
+async def test_a_server_that_ignores_the_end_of_its_input_is_cancelled_and_named() -> None:
     async def script(read: ServerReads, write: ServerWrites) -> None:
         await anyio.sleep_forever()
 
     log = WireLog()
     async with opened(script, log, grace=0.01):
         pass
-    assert notes(log) == [("close", {"by": "host"})]
+    assert notes(log)[0] == ("close", {"by": "host"})
+    assert [finding.message for finding in run(log)] == [
+        "peer: the server left a task running: the server itself (went on for 0.01 s after its input had ended)"
+    ]
 
 
 async def test_the_servers_last_messages_after_the_end_of_its_input_are_logged() -> None:
