@@ -85,7 +85,7 @@ class FaultyChannel:
     async def receive(self) -> Frame | Undelivered:
         """Return the next message, or what faults make of it: see `Channel.receive`."""
         while not self._ready:
-            item = await self._next()
+            item = await (self._inner.receive() if self._held_in is None else self._next())
             if item is None:
                 continue
             if self._killed:

@@ -58,12 +58,15 @@ class Limits:
 _USUAL: Final = Limits()
 
 
+_NOTHING: Final = Usage()
+
+
 @dataclass(slots=True)
 class _Tally:
     """What one hop has spent, with everything below it, and what ends with it."""
 
     above: _Tally | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = _NOTHING
     ends: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -11,6 +12,41 @@ import anyio.lowlevel
 __all__ = ["Pipe"]
 
 _T = TypeVar("_T")
+
+
+class _Signal(Protocol):
+    """What one task waits for, once."""
+
+    def set(self) -> object:
+        """Let it go on."""
+        ...
+
+    async def wait(self) -> None:
+        """Wait for that."""
+        ...
+
+
+class _Future:
+    """A signal on asyncio: what an event has inside, without all that it has for any number of tasks."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def set(self) -> None:
+        if not self._future.done():  # The task may have been cancelled just now.
+            self._future.set_result(None)
+
+    async def wait(self) -> None:
+        await self._future
+
+
+def _signal() -> _Signal:
+    try:
+        return _Future() if asyncio.current_task() is not None else anyio.Event()
+    except RuntimeError:
+        return anyio.Event()
 
 
 class Pipe(Generic[_T]):
@@ -28,7 +64,7 @@ class Pipe(Generic[_T]):
     def __init__(self, capacity: int | None = None) -> None:
         self._capacity = capacity
         self._items: deque[_T] = deque()
-        self._arrived: anyio.Event | None = None
+        self._arrived: list[_Signal] = []
         self._waiting: deque[anyio.Event] = deque()
         self._promised = 0
         self._reading = True
@@ -79,8 +115,14 @@ class Pipe(Generic[_T]):
                 raise anyio.ClosedResourceError
             if not self._writing:
                 raise anyio.EndOfStream
-            self._arrived = self._arrived or anyio.Event()
-            await self._arrived.wait()
+            arrived = _signal()
+            self._arrived.append(arrived)
+            try:
+                await arrived.wait()
+            except BaseException:
+                if arrived in self._arrived:
+                    self._arrived.remove(arrived)
+                raise
         item = self._items.popleft()
         self._promise()
         return item
@@ -104,6 +146,5 @@ class Pipe(Generic[_T]):
             self._waiting.popleft().set()
 
     def _wake(self) -> None:
-        if self._arrived is not None:
-            self._arrived.set()
-            self._arrived = None
+        while self._arrived:
+            self._arrived.pop().set()
