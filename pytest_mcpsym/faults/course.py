@@ -20,6 +20,7 @@ __all__ = ["Course", "Passed"]
 
 _ORDERED: Final = frozenset({"split", "coalesce", "status", "redirect", "stall", "cut", "reset"})
 """The kinds that transports do."""
+_ENDS: Final = frozenset(kind for kind, about in KINDS.items() if about.ends)
 _TO_SERVER: Final = frozenset(KINDS)
 _TO_CLIENT: Final = _TO_SERVER - _ORDERED
 """What a transport does to the bytes of an answer it does by itself: it has them first."""
@@ -55,12 +56,14 @@ class Course:
     def __init__(self, faults: Faults) -> None:
         self.made = 0
         self._faults = faults
+        self._has_ended = False
 
     async def through(self, seen: Seen) -> Passed:
         """Take a message through the faults that are done to it; what one has lost meets no other."""
         passed = Passed([seen.data])
         extra: list[bytes] = []
-        for applied in self._faults.due(seen, _TO_SERVER if seen.direction == "to-server" else _TO_CLIENT):
+        kinds = _TO_SERVER if seen.direction == "to-server" else _TO_CLIENT
+        for applied in self._faults.due(seen, kinds - _ENDS if self._has_ended else kinds):
             fault = applied.fault
             kind, met = fault.kind, passed.now[0]
             made = injected(fault, self.made + 1, seen.token)
@@ -83,8 +86,10 @@ class Course:
             await self._wait(applied, met)
             if kind == "duplicate":
                 passed.now = passed.now * int(fault.number("count"))
-            elif kind in ("exit", "half-close"):
+            elif kind in _ENDS:
                 passed.ends = applied
+                self._has_ended = True
+                passed.orders.append(applied)
             elif kind == "reorder":
                 passed.held = applied
             elif kind in _ORDERED:

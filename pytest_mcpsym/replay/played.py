@@ -13,15 +13,20 @@ import math
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
+from mcp_types import CONNECTION_CLOSED
 
+from pytest_mcpsym.replay.broken import broken_off
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
 from pytest_mcpsym.wire.exchange import token_text
 from pytest_mcpsym.wire.frame import Envelope, Frame, id_text, parse
 from pytest_mcpsym.wire.miss import Miss
 from pytest_mcpsym.wire.playback import Outcome, Playback, Reply
+
+if TYPE_CHECKING:
+    from pytest_mcpsym.faults.active import Faults
 
 __all__ = ["MISS_REASON", "Played", "PlayedChannel", "open_played"]
 
@@ -59,7 +64,8 @@ class Played:
 class PlayedChannel:
     """Answers as the recorded server did, at once and in recorded order."""
 
-    def __init__(self, played: Played, tap: Tap) -> None:
+    def __init__(self, played: Played, tap: Tap, faults: Faults | None = None) -> None:
+        self._faults = faults
         self._played = played
         self._tap = tap
         self._inbox_in, self._inbox = anyio.create_memory_object_stream[Frame | Undelivered](math.inf)
@@ -79,6 +85,7 @@ class PlayedChannel:
         """Log a message, and answer it as the recorded server did."""
         if self._closed:
             raise anyio.ClosedResourceError
+        orders = self._faults.take() if self._faults is not None else ()
         message = parse(data)
         if self._played.http and self._played.modern and message.method == "notifications/cancelled":
             self.heard(data, headers, Outcome())
@@ -90,8 +97,13 @@ class PlayedChannel:
         if frame.envelope is not None and message.method == "notifications/initialized" and not self._played.modern:
             self._own_stream()
         outcome = self._played.playback.receive(data, message)
-        self.heard(data, headers, outcome)
-        self.say(outcome.replies)
+        broken = await broken_off(orders)
+        if broken is None:
+            self.heard(data, headers, outcome)
+            self.say(outcome.replies)
+        elif broken.reason and message.kind == "request" and message.id is not None:
+            self.say(outcome.replies[: broken.answers])
+            self._inbox_in.send_nowait(Undelivered(message.id, CONNECTION_CLOSED, broken.reason))
         if outcome.miss is not None:
             self._played.missed(outcome.miss, frame)
             self._refuse(outcome, outcome.miss)
@@ -107,10 +119,22 @@ class PlayedChannel:
 
     def close(self) -> None:
         """End the connection on this side."""
-        self._closed = True
-        self._tap.note("close", by="host")
-        self._inbox_in.close()
+        self._end("host")
         self._inbox.close()
+
+    async def end_input(self) -> None:
+        """End the recorded server with its input: see `pytest_mcpsym.faults.channel`."""
+        self._end("peer")
+
+    def kill(self) -> None:
+        """End the recorded server at once."""
+        self._end("peer")
+
+    def _end(self, by: str) -> None:
+        if not self._closed:
+            self._closed = True
+            self._tap.note("close", by=by)
+            self._inbox_in.close()
 
     def _close_stream(self, ident: str) -> None:
         """Cancel as the modern era does over HTTP: the log says that the host closed the stream of a request."""
@@ -172,9 +196,9 @@ class PlayedChannel:
 
 
 @asynccontextmanager
-async def open_played(played: Played, tap: Tap) -> AsyncGenerator[Channel]:
-    """Play a recorded link; nothing is started and nothing is left."""
-    channel = PlayedChannel(played, tap)
+async def open_played(played: Played, tap: Tap, faults: Faults | None = None) -> AsyncGenerator[Channel]:
+    """Play a recorded link; nothing is started and nothing is left. What faults do to HTTP is done to what is played."""
+    channel = PlayedChannel(played, tap, faults)
     channel.open()
     try:
         yield channel

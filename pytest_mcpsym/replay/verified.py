@@ -29,6 +29,7 @@ from pytest_mcpsym.wire.redact import Rules
 from pytest_mcpsym.wire.verify import Verification
 
 if TYPE_CHECKING:
+    from pytest_mcpsym.faults.active import Faults
     from pytest_mcpsym.switchboard.target import LinkSpec
 
 __all__ = ["Verified", "open_verified"]
@@ -63,12 +64,13 @@ class Verified:
 class _VerifiedChannel(PlayedChannel):
     """Plays, and tells a real server what the client sends."""
 
-    def __init__(self, verified: Verified, tap: Tap, tasks: anyio.abc.TaskGroup) -> None:
-        super().__init__(verified.played, tap)
+    def __init__(self, verified: Verified, tap: Tap, tasks: anyio.abc.TaskGroup, faults: Faults | None) -> None:
+        super().__init__(verified.played, tap, faults)
         self._patience = verified.patience
         self._verification = verified.verification
         self._obituary = Obituary(tap.link, verified.live.label, verified.log, verified.rules)
         self._tasks = tasks
+        self._waiting = 0
         self._changed = anyio.Event()
         self._ended = anyio.Event()
         self._outbox_in, self._outbox = anyio.create_memory_object_stream[tuple[bytes, Mapping[str, str] | None]](math.inf)
@@ -88,6 +90,7 @@ class _VerifiedChannel(PlayedChannel):
             self._tell(self._verification.recorded(reply))
         for index, reply in enumerate(replies):
             if self._held(reply):
+                self._waiting += 1
                 self._tasks.start_soon(self._say_later, replies[index:])
                 return
             super().say((reply,))
@@ -132,6 +135,13 @@ class _VerifiedChannel(PlayedChannel):
         self._outbox_in.close()
         self._ended.set()
 
+    async def end_input(self) -> None:
+        """End the recorded server with its input, once it has said what waits for the real one."""
+        with anyio.move_on_after(self._patience):
+            while self._waiting:
+                await self._changed.wait()
+        await super().end_input()
+
     async def settled(self) -> None:
         """Wait until the real server has said as much as the recorded one."""
         while self._verification.owed():
@@ -156,6 +166,8 @@ class _VerifiedChannel(PlayedChannel):
                 self._give_up(f"the server did not answer {asked_for} within {self._patience:g} s")
             if not self._closed:
                 super().say((reply,))
+        self._waiting -= 1
+        self._wake()
 
     def _give_up(self, why: str) -> None:
         self._verification.ended = self._verification.ended or why
@@ -171,20 +183,23 @@ def _error(item: Undelivered) -> bytes:
 
 
 @asynccontextmanager
-async def open_verified(verified: Verified, tap: Tap, connect: Connect) -> AsyncGenerator[Channel]:
+async def open_verified(
+    verified: Verified, tap: Tap, connect: Connect, faults: Faults | None = None
+) -> AsyncGenerator[Channel]:
     """Play a recorded link beside the real one.
 
     Args:
         verified: Both links.
         tap: Logs what is played.
         connect: Opens the real link.
+        faults: What is done to what is played.
 
     Raises:
         LinkError: The real server could not be started or reached.
     """
     real = Tap(verified.log, tap.link)
     async with anyio.create_task_group() as tasks:
-        channel = _VerifiedChannel(verified, tap, tasks)
+        channel = _VerifiedChannel(verified, tap, tasks, faults)
         try:
             await tasks.start(channel.run, connect, verified.live, real)
             channel.open()

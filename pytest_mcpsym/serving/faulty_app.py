@@ -102,8 +102,10 @@ class FaultyApp:
                 case "stall":
                     response.stall = applied.fault.number("seconds")
                     continue
-                case _:
+                case "cut":
                     response.events_left = int(applied.fault.number("events"))
+                    continue
+                case _:
                     continue
             return True
         return False

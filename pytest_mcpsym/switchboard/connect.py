@@ -39,10 +39,10 @@ async def connect(spec: LinkSpec, tap: Tap, faults: Faults | None = None) -> Asy
         LinkError: The peer could not be started or reached.
     """
     if isinstance(spec.target, Played):
-        async with open_played(spec.target, tap) as channel:
+        async with open_played(spec.target, tap, faults) as channel:
             yield channel
     elif isinstance(spec.target, Verified):
-        async with open_verified(spec.target, tap, connect) as channel:
+        async with open_verified(spec.target, tap, connect, faults) as channel:
             yield channel
     elif spec.transport == "memory":
         server = cast("MemoryServer", lowlevel(spec.target))

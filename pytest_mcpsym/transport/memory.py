@@ -97,12 +97,13 @@ class ServerWrites(AsyncResource):
 class _MemoryLink:
     """Both ends of the wire; its `send` and `receive` are the client's `Channel`."""
 
-    __slots__ = ("_ended", "_frames", "_is_strict", "_lines", "_owned", "_scope", "_shut", "_tap")
+    __slots__ = ("_ended", "_frames", "_is_half_closed", "_is_strict", "_lines", "_owned", "_scope", "_shut", "_tap")
 
     def __init__(self, tap: Tap, owned: Owned, *, is_strict: bool) -> None:
         self._tap = tap
         self._owned = owned
         self._is_strict = is_strict
+        self._is_half_closed = False
         self._lines = Pipe[str | bytes](BUFFERED_MESSAGES)
         self._frames = Pipe[Frame](BUFFERED_MESSAGES)
         # The server is cancelled by `close` alone: a process does not share the fate of the task that started it either.
@@ -114,7 +115,7 @@ class _MemoryLink:
         """Log and write one message: see `Channel.send`."""
         if self._shut:
             raise anyio.ClosedResourceError
-        if self._ended.is_set():
+        if self._ended.is_set() or self._is_half_closed:
             raise anyio.BrokenResourceError
         frame = self._tap.sent(data)
         if self._is_strict:
@@ -151,6 +152,7 @@ class _MemoryLink:
 
     async def end_input(self) -> None:
         """End the server's input: see `pytest_mcpsym.faults.channel`."""
+        self._is_half_closed = True
         self._lines.end_writing()
 
     def kill(self) -> None:
