@@ -146,12 +146,18 @@ def endless(view: View) -> Iterator[Finding]:
             path[depth:] = [hop]
             stack.extend((child, depth + 1) for child in hop.children)
             again = [each for each in path[:-1] if _calls_alike(each, path[-2])] if hop.refused and depth > 1 else []
-            if len(again) > 1 and refusal_of(hop.exchange) == "limit":
+            if len(again) > 1 and refusal_of(hop.exchange) == "limit" and not _is_late(hop.exchange):
                 caller = path[-2]
                 text = f"{caller.callee}: {called(caller.exchange)} was called {len(again)} times on one route, by itself, until the host refused the next"
                 frames = [each.exchange.request for each in again]
                 yield endless.finding(text, frames, str(caller.callee), view.route(caller.exchange))
                 break
+
+
+def _is_late(asked: Exchange) -> bool:
+    """Whether the host refused it because the time of the route was over, which says nothing of its hops."""
+    data = None if asked.response is None else asked.response.message.error.get("data")
+    return isinstance(data, dict) and cast("dict[str, object]", data).get("limit") == "deadline"
 
 
 def _calls_alike(one: Hop, other: Hop) -> bool:

@@ -219,8 +219,15 @@ def test_a_tool_that_goes_on_to_call_others_is_no_finding() -> None:
     assert found(telling, "routing:gave-up") == []
 
 
-@pytest.mark.parametrize(("limit", "warned"), [("limit", True), ("unknown-peer", False)])
-def test_peers_that_call_each_other_until_the_host_refuses_are_a_warning(limit: str, warned: bool) -> None:
+@pytest.mark.parametrize(
+    ("refusal", "warned"),
+    [
+        ({"reason": "limit", "limit": "hops"}, True),
+        ({"reason": "limit", "limit": "deadline"}, False),
+        ({"reason": "unknown-peer"}, False),
+    ],
+)
+def test_peers_that_call_each_other_until_the_host_refuses_are_a_warning(refusal: dict[str, object], warned: bool) -> None:
     telling = Telling()
     call = telling.call("agent", 0, name="think")
     for number in range(1, 5):
@@ -230,5 +237,5 @@ def test_peers_that_call_each_other_until_the_host_refuses_are_a_warning(limit: 
         )
         call = telling.call(name, number, by=asked, name="think")
     last = telling.request(call.link, "to-client", "last", params={"name": "code__think"}, meta={CAUSE_KEY: 4})
-    telling.answer(last, "error", data={"reason": limit})
+    telling.answer(last, "error", data=refusal)
     assert len(found(telling, "routing:endless")) == (1 if warned else 0)
