@@ -73,7 +73,7 @@ class Obituary:
 
     def refused(self, message: str) -> LinkError:
         """Return the `LinkError` for a peer whose HTTP answer to the first request was none."""
-        return self._error("http", f"{self._label}: {message}; {_advice(message)}{self._evidence()}")
+        return self._error("http", f"{self._label}: {message}; {_advice(message, self._label)}{self._evidence()}")
 
     def silent(self, seconds: float) -> LinkError:
         """Return the `LinkError` for a peer that did not answer the first request in time."""
@@ -154,9 +154,11 @@ def _ends(lines: list[str]) -> list[str]:
     return [*lines[:_FIRST_LINES], f"… {left_out} lines more", *lines[-_LAST_LINES:]]
 
 
-def _advice(message: str) -> str:
+def _advice(message: str, url: str) -> str:
     if "HTTP 401" in message or "HTTP 403" in message:
         return "give it credentials: link(url, headers={'Authorization': ...})"
+    if url.rstrip("/").endswith("/sse"):
+        return "the transport of 2024-11-05, HTTP with SSE, is not spoken here: most servers have streamable HTTP too, on /mcp"
     if "Not Found" in message:
         return "check the path of its URL: most servers answer on /mcp"
     if "no response" in message:

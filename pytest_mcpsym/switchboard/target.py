@@ -47,6 +47,7 @@ _PLAIN = re.compile(r".{0,7}|[A-Za-z]+|[0-9.]+|.*[/\\\s].*", re.DOTALL)
 """Values that are no credentials unless their name says so: short ones, one word of letters, numbers, paths and phrases."""
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
+_ADDRESS = re.compile(r"[\w.-]+:\d{1,5}(?:/\S*)?$", re.ASCII)
 
 
 @runtime_checkable
@@ -290,6 +291,8 @@ def _from_text(text: str) -> LinkSpec:
         raise TargetError(f"an empty string is no server; give {_ACCEPTED}")
     if "://" in words[0]:
         raise TargetError(f"{_without_secrets(text)!r} is no http or https URL, and no command either")
+    if _ADDRESS.match(text):
+        raise TargetError(f"{text!r} is no command; as a URL it is 'http://{text}'")
     return LinkSpec("stdio", StdioServerParameters(command=words[0], args=words[1:]))
 
 

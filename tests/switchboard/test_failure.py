@@ -21,7 +21,10 @@ from pytest_mcpsym import link
 from pytest_mcpsym.checks import run
 from pytest_mcpsym.errors import FindingsError, LinkError
 from pytest_mcpsym.switchboard import switchboard
+from pytest_mcpsym.switchboard.failure import Obituary
 from pytest_mcpsym.switchboard.opener import Opener
+from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.redact import Rules
 from tests.switchboard.servers import ScriptedServer, Wire, process, until
 
 pytestmark = pytest.mark.anyio
@@ -210,6 +213,11 @@ async def test_an_http_refusal_is_one_of_its_own_kind(status: int, told: str, er
     error = await refusal(switchboard(weather=link(app, era=era)))  # pyright: ignore[reportArgumentType] - a parameter
     assert error.reason == "http"
     assert told in str(error)
+
+
+async def test_the_endpoint_of_the_transport_before_streamable_http_is_told_apart() -> None:
+    obituary = Obituary("weather", "http://127.0.0.1:8000/sse", WireLog(), Rules())
+    assert "the transport of 2024-11-05, HTTP with SSE, is not spoken here" in str(obituary.refused("Not Found"))
 
 
 @pytest.mark.parametrize("transport", ["http", "sockets"])

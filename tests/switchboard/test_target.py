@@ -82,6 +82,7 @@ def test_a_command_is_split_as_a_shell_would() -> None:
         pytest.param(42, r"no link can be made from int 42", id="a number"),
         pytest.param("", r"an empty string is no server; give", id="an empty string"),
         pytest.param("   ", r"an empty string is no server; give", id="spaces"),
+        pytest.param("127.0.0.1:8000/mcp", r"is no command; as a URL it is 'http://127\.0\.0\.1:8000/mcp'", id="no scheme"),
         pytest.param("ftp://example.test/mcp", r"is no http or https URL, and no command", id="a wrong scheme"),
         pytest.param("run 'it", r"cannot be split into words: No closing quotation", id="an unbalanced quote"),
         pytest.param("no_such_module:server", r"there is no module 'no_such_module'", id="an unknown module"),
