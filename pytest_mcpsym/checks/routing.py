@@ -6,13 +6,13 @@ Pinned by `tests/checks/test_routing.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
-from pytest_mcpsym.checks.origin import refusal_of
 from pytest_mcpsym.checks.wording import called
 from pytest_mcpsym.wire.exchange import Exchange
+from pytest_mcpsym.wire.extension import CONTINUE
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.route import Hop
 from pytest_mcpsym.wire.splice import find
@@ -137,27 +137,49 @@ def _given_up_at_once(view: View, legs: Sequence[Exchange]) -> bool:
 )
 def endless(view: View) -> Iterator[Finding]:
     """Find routes whose next hop the host refused because there had been too many, and which had called one thing again and again."""
-    refused = any(each.direction == "to-client" and refusal_of(each) == "limit" for each in view.correlation.exchanges)
-    for root in view.routes if refused else ():
+    limited = set(_at_their_limit(view))
+    for root in view.routes if limited else ():
         path: list[Hop] = []
         stack = [(root, 0)]
         while stack:
             hop, depth = stack.pop()
             path[depth:] = [hop]
             stack.extend((child, depth + 1) for child in hop.children)
-            again = [each for each in path[:-1] if _calls_alike(each, path[-2])] if hop.refused and depth > 1 else []
-            if len(again) > 1 and refusal_of(hop.exchange) == "limit" and not _is_late(hop.exchange):
-                caller = path[-2]
-                text = f"{caller.callee}: {called(caller.exchange)} was called {len(again)} times on one route, by itself, until the host refused the next"
+            # A refusal that is passed on is told to the hops above as well.
+            last = hop.exchange.request.seq in limited and limited.isdisjoint(
+                each.exchange.request.seq for each in hop.children
+            )
+            again = [each for each in path if _calls_alike(each, hop)] if last else []
+            if len(again) > 1:
+                text = f"{hop.callee}: {called(hop.exchange)} was called {len(again)} times on one route, by itself, until the host refused the next"
                 frames = [each.exchange.request for each in again]
-                yield endless.finding(text, frames, str(caller.callee), view.route(caller.exchange))
+                yield endless.finding(text, frames, str(hop.callee), view.route(hop.exchange))
                 break
 
 
-def _is_late(asked: Exchange) -> bool:
-    """Whether the host refused it because the time of the route was over, which says nothing of its hops."""
-    data = None if asked.response is None else asked.response.message.error.get("data")
-    return isinstance(data, dict) and cast("dict[str, object]", data).get("limit") == "deadline"
+def _at_their_limit(view: View) -> Iterator[int]:
+    """Yield which calls asked for a hop that the host refused as one too many, by `seq` of their requests; also in a leg."""
+    for each in view.correlation.exchanges:
+        if each.direction == "to-client" and each.response is not None and _is_one_too_many(each.response.message.error):
+            owner, _ = view.placements.parent(each.request, view.correlation)
+            if owner is not None:
+                yield owner.request.seq
+        elif each.method == CONTINUE and b'"limit"' in each.request.data and each.request.seq in view.placements.legs:
+            answers = each.request.message.params.get("responses")
+            told = cast("Mapping[str, object]", answers).values() if isinstance(answers, dict) else ()
+            if any(
+                _is_one_too_many(cast("Mapping[str, object]", answer).get("error"))
+                for answer in told
+                if isinstance(answer, dict)
+            ):
+                yield view.placements.legs[each.request.seq].request.seq
+
+
+def _is_one_too_many(error: object) -> bool:
+    """Whether the host refused a hop by a limit of its route; one that came too late says nothing of how many there were."""
+    data = cast("Mapping[str, object]", error).get("data") if isinstance(error, dict) else None
+    members = cast("Mapping[str, object]", data) if isinstance(data, dict) else {}
+    return members.get("reason") == "limit" and members.get("limit") != "deadline"
 
 
 def _calls_alike(one: Hop, other: Hop) -> bool:

@@ -66,6 +66,8 @@ __all__ = ["NotSymmetric", "Peer", "Updates", "budget", "cause_headers", "peer"]
 _UNSUBSCRIBE_GRACE: Final = 1.0
 """Seconds that the client may take to confirm that a subscription has ended."""
 
+_ONE_WAY: Final = "mirrored requests need a two-way stream (over HTTP: sessions, and event streams as answers)"
+
 _ResultT = TypeVar("_ResultT", bound=BaseModel)
 _PageT = TypeVar("_PageT", bound=PaginatedResult)
 
@@ -351,11 +353,18 @@ class Peer:
         every call travels at once, and this is a plain task group.
 
         Raises:
+            MCPError: A call failed, and none of the tasks caught that; of several, the first.
             RuntimeError: From a call that the block itself awaits, instead of starting it: it could never travel.
         """
         group = self._carrier.run.batch() if isinstance(self._carrier, InLegs) else anyio.create_task_group()
-        async with group as tasks:
-            yield tasks
+        try:
+            async with group as tasks:
+                yield tasks
+        except BaseExceptionGroup as raised:
+            refused, others = raised.split(MCPError)
+            if refused is None or others is not None:
+                raise
+            raise _first(refused) from None
 
     async def _pages(self, method: str, result: type[_PageT]) -> list[_PageT]:
         pages: list[_PageT] = []
@@ -432,6 +441,8 @@ def peer(context: object) -> Peer:
     if not isinstance(session, ServerSession):
         raise TypeError(f"peer() takes the context of the request being handled, not {type(context).__name__}")
     modern = session.protocol_version in MODERN_PROTOCOL_VERSIONS
+    if session.client_capabilities is None and not modern:
+        raise NotSymmetric(f"without a session a server does not see what the client declares, and {_ONE_WAY}", modern=False)
     if declaration(session.client_capabilities) is None:
         raise NotSymmetric(f"the client did not declare {IDENTIFIER}: it offers no tools to servers", modern=modern)
     if modern:
@@ -442,9 +453,14 @@ def peer(context: object) -> Peer:
         return Peer(session, InLegs(channel.run))
     request_id: RequestId | None = sdk.wire_request_id(found, getattr(found, "request_id", None))
     if request_id is None or not session.can_send_request:
-        why = "mirrored requests need a two-way stream (over HTTP: sessions, and event streams as answers)"
-        raise NotSymmetric(why, modern=False)
+        raise NotSymmetric(_ONE_WAY, modern=False)
     return Peer(session, Mirrored(session, request_id, budget(found)))
+
+
+def _first(group: BaseExceptionGroup[MCPError]) -> MCPError:
+    """Return the first error in a group."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _object(value: object) -> Mapping[str, object] | None:

@@ -102,6 +102,8 @@ async def test_a_cycle_is_stopped_at_the_hop_cap_and_named(switchboard: Switchbo
     assert data["route"] == ["host", *["agent", "code"] * 16, "agent"]
     assert data["cycle"] == "agent > code > agent"
     assert len([hop for hop in board.routes.walk() if not hop.refused]) == 32
+    (endless,) = [finding for finding in board.findings if finding.check == "routing:endless"]
+    assert "was called 16 times on one route, by itself, until the host refused the next" in endless.message
 
 
 @every_era

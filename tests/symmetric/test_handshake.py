@@ -122,6 +122,7 @@ async def test_http_without_sessions_or_streams_says_what_is_missing(
     async with switchboard(uses=uses, demo=demo()) as board:
         told = text(await board.options(timeout=5).call("uses__go"))
     assert told.startswith("-32602 ")
+    assert "mirrored requests need a two-way stream (over HTTP: sessions, and event streams as answers)" in told
     assert "requiredCapabilities" in told
 
 

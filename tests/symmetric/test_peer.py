@@ -388,6 +388,19 @@ async def test_a_modern_server_without_the_extension_has_no_peer() -> None:
     assert results == [-32021]
 
 
+async def test_what_a_call_of_a_batch_fails_with_is_raised_by_itself(era: str) -> None:
+    async def one(client: Peer) -> None:
+        async with client.batch() as tasks:
+            tasks.start_soon(client.call_tool, "a")
+
+    results: list[Any] = []
+    async with opened(era, one, results, FULL) as raw:
+        client = Client(raw, era)
+        await client.go()
+        await client.refuse({"code": -32602, "message": "no", "data": {"reason": "limit"}})
+    assert (results[0].code, results[0].message, results[0].data) == (-32602, "no", {"reason": "limit"})
+
+
 async def test_a_batch_travels_in_the_handshake_era_too() -> None:
     async def both(client: Peer) -> str:
         async with client.batch() as tasks:
