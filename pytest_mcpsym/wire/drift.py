@@ -27,6 +27,7 @@ __all__ = ["DriftReport", "Ignored"]
 
 _LONGEST: Final = 160
 _MOST: Final = 20
+_FEW: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,18 @@ class Ignored:
 
     @staticmethod
     def lines(link: str, drift: Drift) -> Iterator[str]:
-        """Yield the lines that take this drift, and nothing but this, for no difference."""
+        """Yield the lines that take this drift for no difference: few, so the more places differ the less exact they are."""
         if drift.kind == "lost":
             return
+        paths = [path_text(one.path) for one in drift.differences]
+        if len(paths) > _FEW:
+            paths = list(dict.fromkeys(re.sub(r"\[\d+\]", "[*]", path) for path in paths))
+        if not 0 < len(paths) <= 2 * _FEW:
+            paths = ["*"]
         what = re.sub(r"\s{2,}|[^\S ]", "*", drift.label.removeprefix("answer to "))
-        for path in [re.sub(r"\s+", "*", path_text(one.path)) for one in drift.differences] or ["*"]:
-            yield f"{link}: {what} {path}"
+        for path in paths:
+            spaceless = re.sub(r"\s+", "*", path)
+            yield f"{link}: {what} {spaceless}"
 
     def left(self, link: str, drift: Drift) -> Drift | None:
         """Return what is left of a drift; `None` if nothing is."""

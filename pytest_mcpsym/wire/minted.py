@@ -10,7 +10,8 @@ Of two values at one place of two frames these are minted, and so no difference:
 
 What may be sent back is remembered, and the live server then gets its own: the value as a whole; a word with a digit in a text that is
 the same otherwise, as `17` in `kept as 17`; JSON that stands as text is looked into. Short numbers mean too much to be taken for an id
-wherever they stand: they are carried only to a place whose name is like the one they came from, or names an id. Pinned by
+wherever they stand: they are carried only to a place whose name is like the one they came from, or from a text or a place that names an
+id to one that does. Pinned by
 `tests/wire/test_minted.py`.
 """
 
@@ -207,7 +208,7 @@ def _may_stand(value: str, names: Collection[str], name: str) -> bool:
     came = [each.lower().replace("_", "") for each in names if each]
     if any(plain == each or plain.endswith(each) or each.endswith(plain) for each in came if plain):
         return True
-    return "" in names and _NAMES_AN_ID.fullmatch(name) is not None
+    return _NAMES_AN_ID.fullmatch(name) is not None and any(not each or _NAMES_AN_ID.fullmatch(each) for each in names)
 
 
 def _name(path: Path) -> str:

@@ -80,6 +80,8 @@ NUMBERS: list[tuple[object, object, object, object]] = [
     ({"text": "kept as 17."}, {"text": "kept as 23."}, {"ident": "17"}, {"ident": "23"}),
     ({"text": "kept as 17."}, {"text": "kept as 23."}, {"id": 17, "most": 17}, {"id": 23, "most": 17}),
     ({"id": 7}, {"id": 9}, {"note_id": 7, "most": 7}, {"note_id": 9, "most": 7}),
+    ({"number": 7}, {"number": 9}, {"uri": "issue://7"}, {"uri": "issue://9"}),
+    ({"total": 7}, {"total": 9}, {"uri": "issue://7"}, {"uri": "issue://7"}),
     ({"text": '{"id": 7}'}, {"text": '{"id": 9}'}, {"id": 7}, {"id": 9}),
     ({"text": "4"}, {"text": "9"}, {"id": 4}, {"id": 4}),
     ({"result": 4}, {"result": 9}, {"a": 4}, {"a": 4}),
