@@ -165,21 +165,19 @@ def _at_their_limit(view: View) -> Iterator[int]:
             if owner is not None:
                 yield owner.request.seq
         elif each.method == CONTINUE and b'"limit"' in each.request.data and each.request.seq in view.placements.legs:
-            answers = each.request.message.params.get("responses")
-            told = cast("Mapping[str, object]", answers).values() if isinstance(answers, dict) else ()
-            if any(
-                _is_one_too_many(cast("Mapping[str, object]", answer).get("error"))
-                for answer in told
-                if isinstance(answer, dict)
-            ):
+            answers = _object(each.request.message.params.get("responses")).values()
+            if any(_is_one_too_many(_object(_object(answer).get("error"))) for answer in answers):
                 yield view.placements.legs[each.request.seq].request.seq
 
 
-def _is_one_too_many(error: object) -> bool:
+def _is_one_too_many(error: Mapping[str, object]) -> bool:
     """Whether the host refused a hop by a limit of its route; one that came too late says nothing of how many there were."""
-    data = cast("Mapping[str, object]", error).get("data") if isinstance(error, dict) else None
-    members = cast("Mapping[str, object]", data) if isinstance(data, dict) else {}
-    return members.get("reason") == "limit" and members.get("limit") != "deadline"
+    data = _object(error.get("data"))
+    return data.get("reason") == "limit" and data.get("limit") != "deadline"
+
+
+def _object(value: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _calls_alike(one: Hop, other: Hop) -> bool:
