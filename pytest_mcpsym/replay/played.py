@@ -9,7 +9,6 @@ was recorded. A message that the recording does not answer is told to `Played.mi
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ import anyio
 from mcp_types import CONNECTION_CLOSED
 
 from pytest_mcpsym.replay.broken import broken_off
+from pytest_mcpsym.transport.pipe import Pipe
 from pytest_mcpsym.transport.tap import Channel, Tap, Undelivered
 from pytest_mcpsym.wire.exchange import token_text
 from pytest_mcpsym.wire.frame import Envelope, Frame, id_text, parse
@@ -68,7 +68,7 @@ class PlayedChannel:
         self._faults = faults
         self._played = played
         self._tap = tap
-        self._inbox_in, self._inbox = anyio.create_memory_object_stream[Frame | Undelivered](math.inf)
+        self._inbox = Pipe[Frame | Undelivered]()
         self._exchanges = 0
         self._carriers: dict[str, int] = {}
         self._unanswered: dict[str, int] = {}
@@ -103,7 +103,7 @@ class PlayedChannel:
             self.say(outcome.replies)
         elif broken.reason and message.kind == "request" and message.id is not None:
             self.say(outcome.replies[: broken.answers])
-            self._inbox_in.send_nowait(Undelivered(message.id, CONNECTION_CLOSED, broken.reason))
+            self._inbox.put(Undelivered(message.id, CONNECTION_CLOSED, broken.reason))
         if outcome.miss is not None:
             self._played.missed(outcome.miss, frame)
             self._refuse(outcome, outcome.miss)
@@ -113,14 +113,14 @@ class PlayedChannel:
     async def receive(self) -> Frame | Undelivered:
         """Return the next frame of the recorded server."""
         try:
-            return await self._inbox.receive()
+            return await self._inbox.get()
         except anyio.ClosedResourceError:
             raise anyio.EndOfStream from None
 
     def close(self) -> None:
         """End the connection on this side."""
         self._end("host")
-        self._inbox.close()
+        self._inbox.end_reading()
 
     async def end_input(self) -> None:
         """End the recorded server with its input: see `pytest_mcpsym.faults.channel`."""
@@ -134,7 +134,7 @@ class PlayedChannel:
         if not self._closed:
             self._closed = True
             self._tap.note("close", by=by)
-            self._inbox_in.close()
+            self._inbox.end_writing()
 
     def _close_stream(self, ident: str) -> None:
         """Cancel as the modern era does over HTTP: the log says that the host closed the stream of a request."""
@@ -162,9 +162,9 @@ class PlayedChannel:
             frame = self._tap.received(reply.data, self._carried(reply))
             if reply.recorded is not None:
                 self._played.replayed[frame.seq] = reply.recorded.seq
-            if frame.message.kind in ("result", "error"):
+            if self._unanswered and frame.message.kind in ("result", "error"):
                 self._unanswered.pop(str(frame.message.id), None)
-            self._inbox_in.send_nowait(frame)
+            self._inbox.put(frame)
 
     def _carried(self, reply: Reply) -> Envelope | None:
         """The HTTP wrapping of a frame: as it was recorded, on the exchange of this run that carries it."""

@@ -8,10 +8,10 @@ listed are, and where the server says -32020 its tools are listed again and the 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from types import TracebackType
+from typing import Final, Literal
 
 import anyio
 from mcp import MCPError
@@ -74,7 +74,7 @@ async def invoke(
     refreshed = False
     current = params
     for _ in range(MAX_ROUNDS + 1):
-        with limit.told():
+        with limit:
             answer = await link.request(
                 method,
                 current,
@@ -116,14 +116,16 @@ class _Limit:
     def left(self) -> float:
         return max(self._deadline - anyio.current_time(), 0)
 
-    @contextmanager
-    def told(self) -> Generator[None]:
+    def __enter__(self) -> None:
         """Say of the whole what a part of it says of itself: that it took too long."""
-        try:
-            yield
-        except AnswerTimeout as error:
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        if isinstance(error, AnswerTimeout):
             whole = AnswerTimeout(self._link.name, self._method, self._seconds, error.frame, error.broken)
             raise whole.blame(error.faults) from None
+        return False
 
 
 async def pages(
@@ -147,7 +149,7 @@ async def pages(
     params = b"{}"
     limit = _Limit(link, method, timeout)
     for _ in range(MAX_PAGES):
-        with limit.told():
+        with limit:
             answer = await link.request(method, params, timeout=limit.left, on_sent=on_sent)
         body = answer.result()
         entries, cursor = _page(body, key)
