@@ -209,8 +209,8 @@ def _files(owned: Owned) -> Iterator[tuple[str, str]]:
         if not file.closed and file not in logs:
             with suppress(OSError, ValueError):
                 seen.add(file.fileno())
-            path = str(getattr(file, "name", "?"))
-            yield Path(path).name, path
+            path: object = getattr(file, "name", "?")
+            yield ("unnamed file", f"descriptor {path}") if isinstance(path, int) else (Path(str(path)).name, str(path))
     for number, (identity, path) in list(owned.descriptors.items()):
         with suppress(OSError):
             found = os.fstat(number)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import multiprocessing.process
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -95,6 +99,10 @@ def cleaned() -> Generator[None]:
             case subprocess.Popen():
                 each.kill()
                 each.wait()
+            case multiprocessing.process.BaseProcess():
+                each.kill()
+                each.join()
+                each.close()
             case int():
                 os.close(each)
             case asyncio.Task():
@@ -155,6 +163,15 @@ def pair() -> None:
     _kept.extend(socket.socketpair())
 
 
+def database() -> None:
+    _kept.append(sqlite3.connect(__file__))
+
+
+def forked() -> None:
+    _kept.append(multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,), name="worker", daemon=True))
+    _kept[-1].start()
+
+
 def streams() -> None:
     _kept.extend(anyio.create_memory_object_stream[int](1))
 
@@ -172,6 +189,8 @@ RUNNING = {
     path: f"open: test_left.py ({__file__})",
     descriptor: f"open: test_left.py ({__file__}, descriptor NUMBER)",
     listener: "open: listening socket (at ADDRESS)",
+    database: f"open: test_left.py ({__file__}, descriptor NUMBER)",
+    forked: "running: worker",
     streams: "open: MemoryObjectReceiveStream (made at test_left.py:LINE), MemoryObjectSendStream (made at test_left.py:LINE)",
     pair: "open: socket (not connected), socket (not connected)",
 }

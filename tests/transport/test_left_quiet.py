@@ -9,6 +9,7 @@ import io
 import logging
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -159,6 +160,17 @@ def test_what_ends_right_after_the_server_is_not_left(switchboard: Switchboard) 
         served.close()
 
     with switchboard(quiet=server(lambda: None, lifespan)) as board:
+        board.call("quiet__begin")
+    assert messages(board) == []
+
+
+def test_a_database_that_the_test_has_open_too_is_not_left_by_the_server(
+    switchboard: Switchboard, later: ExitStack, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes.db"
+    mine = sqlite3.connect(path)
+    later.callback(mine.close)
+    with switchboard(quiet=server(lambda: sqlite3.connect(path).close())) as board:
         board.call("quiet__begin")
     assert messages(board) == []
 
