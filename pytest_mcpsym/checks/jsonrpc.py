@@ -249,6 +249,8 @@ def _last_words(exchange: Exchange, closing: Mapping[str, Note]) -> bool:
     note = closing.get(exchange.link)
     if note is None or exchange.direction != "to-server":
         return False
+    if note.data.get("dropped"):
+        return True
     if note.data.get("opened") is False:
         return True
     request = exchange.request

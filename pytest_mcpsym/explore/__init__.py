@@ -13,7 +13,7 @@ _HOMES = {
     "explore_client": "clients.search",
     "play_client": "clients.play",
     "KINDS": "clients.surprises",
-    **dict.fromkeys(("Ask", "Cancel", "Step", "Wait"), "steps"),
+    **dict.fromkeys(("Ask", "Cancel", "Reconnect", "Step", "Wait"), "steps"),
     **dict.fromkeys(
         (
             "Answer",
@@ -49,6 +49,7 @@ __all__ = [
     "Need",
     "Pages",
     "Question",
+    "Reconnect",
     "Report",
     "Step",
     "Stubborn",
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from pytest_mcpsym.explore.search import explore as explore
     from pytest_mcpsym.explore.steps import Ask as Ask
     from pytest_mcpsym.explore.steps import Cancel as Cancel
+    from pytest_mcpsym.explore.steps import Reconnect as Reconnect
     from pytest_mcpsym.explore.steps import Step as Step
     from pytest_mcpsym.explore.steps import Wait as Wait
 else:

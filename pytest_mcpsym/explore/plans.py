@@ -14,7 +14,7 @@ from typing import Final, cast
 from hypothesis import strategies as st
 
 from pytest_mcpsym.explore.offer import Offer
-from pytest_mcpsym.explore.steps import Ask, Cancel, Step, Wait
+from pytest_mcpsym.explore.steps import Ask, Cancel, Reconnect, Step, Wait
 
 __all__ = ["conversations", "fitting"]
 
@@ -23,6 +23,13 @@ _DEEP: Final = 4
 
 _BACK: Final = 2
 """How many requests back a cancellation may reach, beyond the last."""
+
+_IDS: Final = (1000, "1000", "1_000", " 1000", "01000", "\u0661\u0660\u0660\u0660", -1000, "", 2**53 - 1)
+"""Ids that careless servers take for one another; those of the SDK's client are numbers that begin at 0."""
+
+_MANY: Final = 12
+"""Of so many steps, this many ask for something or, the last of them, connect again; the others cancel and wait."""
+_ASKED: Final = 9
 
 _FEW: Final = 4
 """Elements and members beyond those that a schema demands."""
@@ -36,19 +43,34 @@ _JSON: Final = st.recursive(
 
 def conversations(offer: Offer, steps: int) -> st.SearchStrategy[list[Step]]:
     """Return conversations of at most so many steps. Cancelled and waited for is mostly what was asked last."""
-    asking = st.tuples(st.one_of(*_requests(offer)), st.booleans()).map(lambda pair: replace(pair[0], progress=pair[1]))
+    ids = st.none() | st.sampled_from(_IDS)
+    asking = st.tuples(st.one_of(*_requests(offer)), st.booleans(), ids).map(
+        lambda got: replace(got[0], progress=got[1], id=got[2])
+    )
     meddling = st.tuples(st.sampled_from((Cancel, Wait)), st.integers(0, _BACK))
-    return st.lists(asking | asking | meddling, min_size=1, max_size=steps).map(_numbered)
+    again = st.just(Reconnect())
+    move = st.integers(0, _MANY - 1).flatmap(
+        lambda kind: meddling if kind >= _ASKED else again if kind == _ASKED - 1 else asking
+    )
+    # Places that may be empty, because a list of any length is mostly short.
+    places = st.lists(st.none() | move | move | move, min_size=steps, max_size=steps)
+    return places.map(lambda found: _numbered([each for each in found if each is not None]))
 
 
-def _numbered(moves: Sequence[Ask | tuple[type[Cancel | Wait], int]]) -> list[Step]:
+def _numbered(moves: Sequence[Ask | Reconnect | tuple[type[Cancel | Wait], int]]) -> list[Step]:
     """Return the steps of moves that say how many requests ago what they mean was asked; what means none is left out."""
     steps: list[Step] = []
     asked = 0
+    used: set[object] = set()
     for move in moves:
-        if isinstance(move, Ask):
+        if isinstance(move, Reconnect):
+            used.clear()
+        elif isinstance(move, Ask) and move.id is not None:
+            move = replace(move, id=None) if move.id in used else move  # noqa: PLW2901
+            used.add(move.id)
+        if isinstance(move, (Ask, Reconnect)):
             steps.append(move)
-            asked += 1
+            asked += isinstance(move, Ask)
         elif move[1] < asked:
             steps.append(move[0](asked - 1 - move[1]))
     return steps

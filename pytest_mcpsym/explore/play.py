@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from mcp import MCPError
 
-from pytest_mcpsym.errors import AnswerTimeout, UsageError
-from pytest_mcpsym.explore.steps import Ask, Cancel, Step, Wait
+from pytest_mcpsym.errors import AnswerTimeout, LinkError, UsageError
+from pytest_mcpsym.explore.steps import Ask, Cancel, Reconnect, Step, Wait
 
 if TYPE_CHECKING:
     from pytest_mcpsym.switchboard.engine import Engine
@@ -35,15 +35,24 @@ class _Asked:
         self.sent = anyio.Event()
         self.over = anyio.Event()
         self.failure: Exception | None = None
+        self.dropped = False
 
     async def run(self, engine: Engine, link: str, step: Ask) -> None:
         try:
             with self.scope:
                 await engine.ask(
-                    link, step.method, step.params, wants_progress=step.progress, on_sent=lambda _: self.sent.set()
+                    link,
+                    step.method,
+                    step.params,
+                    wants_progress=step.progress,
+                    on_sent=lambda _: self.sent.set(),
+                    ident=step.id,
                 )
         except MCPError:
             pass  # The host refused an answer that the server wanted of it: a conversation like any other.
+        except LinkError as error:
+            if not self.dropped:
+                self.failure = error
         except Exception as error:  # noqa: BLE001  # Raised when the others are over: a task group would wrap it.
             self.failure = error
         finally:
@@ -62,18 +71,25 @@ async def converse(engine: Engine, link: str, steps: Sequence[Step], patience: f
 
     Raises:
         UsageError: A step is none.
-        LinkError: The link died, or the server does not answer any more.
+        LinkError: The link died, or the server does not answer any more, or cannot be reached again.
     """
-    for step in steps:
-        if not isinstance(step, (Ask, Cancel, Wait)):  # pyright: ignore[reportUnnecessaryIsInstance]  # a test may be written by hand
-            raise UsageError(f"{step!r} is no step of a conversation: use Ask, Cancel and Wait of pytest_mcpsym.explore")
+    _check(steps)
     asked: list[_Asked] = []
+    lost: list[LinkError] = []
     async with anyio.create_task_group() as tasks:
         for step in steps:
             if isinstance(step, Ask):
                 asked.append(_Asked())
                 tasks.start_soon(asked[-1].run, engine, link, step)
                 await asked[-1].sent.wait()
+            elif isinstance(step, Reconnect):
+                for each in asked:
+                    each.dropped = True
+                try:
+                    link = await engine.reconnect(link)
+                except LinkError as error:
+                    lost.append(error)
+                    break
             elif step.request < len(asked):
                 await _meddle(asked[step.request], step, patience)
         with anyio.move_on_after(patience):
@@ -81,7 +97,7 @@ async def converse(engine: Engine, link: str, steps: Sequence[Step], patience: f
                 await each.over.wait()
         for each in asked:
             each.scope.cancel()
-    for failure in filter(None, (each.failure for each in asked)):
+    for failure in filter(None, (*lost, *(each.failure for each in asked))):
         raise failure
     alive = "ping" if engine.link(link).era == "handshake" else "server/discover"
     try:
@@ -89,6 +105,16 @@ async def converse(engine: Engine, link: str, steps: Sequence[Step], patience: f
     except AnswerTimeout as error:
         error.args = (f"{error}: the server does not live any more after this conversation",)
         raise
+
+
+def _check(steps: Sequence[Step]) -> None:
+    for step in steps:
+        if not isinstance(step, (Ask, Cancel, Wait, Reconnect)):  # pyright: ignore[reportUnnecessaryIsInstance]  # a test may be written by hand
+            raise UsageError(
+                f"{step!r} is no step of a conversation: use Ask, Cancel, Wait and Reconnect of pytest_mcpsym.explore"
+            )
+        if isinstance(step, Ask) and (isinstance(step.id, bool) or not isinstance(step.id, (int, str, type(None)))):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
+            raise UsageError(f"{step!r} has an id that no request may have: use a whole number or text")
 
 
 async def _meddle(asked: _Asked, step: Cancel | Wait, patience: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-__all__ = ["Ask", "Cancel", "Step", "Wait", "without"]
+__all__ = ["Ask", "Cancel", "Reconnect", "Step", "Wait", "without"]
 
 
 @dataclass(frozen=True)
@@ -16,15 +16,18 @@ class Ask:
         method: JSON-RPC method.
         params: Its params, without `_meta`.
         progress: Whether the request asks for progress.
+        id: Its id; default a new one.
     """
 
     method: str
     params: Mapping[str, object] = field(default_factory=dict[str, object])
     progress: bool = False
+    id: int | str | None = None
 
     def __repr__(self) -> str:
         params = f", {dict(self.params)!r}" if self.params else ""
-        return f"Ask({self.method!r}{params}{', progress=True' if self.progress else ''})"
+        progress = ", progress=True" if self.progress else ""
+        return f"Ask({self.method!r}{params}{progress}{'' if self.id is None else f', id={self.id!r}'})"
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,15 @@ class Wait:
         return f"Wait({self.request})"
 
 
-Step = Ask | Cancel | Wait
+@dataclass(frozen=True)
+class Reconnect:
+    """Drop the connection, with what is in flight on it, and connect to the same server again.
+
+    A process is started anew, a session is opened anew, a server in memory serves once more. What was asked before stays without an answer.
+    """
+
+
+Step = Ask | Cancel | Wait | Reconnect
 
 
 def without(steps: Sequence[Step], place: int) -> list[Step]:
@@ -67,6 +78,8 @@ def without(steps: Sequence[Step], place: int) -> list[Step]:
     for other, step in enumerate(steps):
         if isinstance(step, Ask):
             kept += [step] if other != place else []
+        elif isinstance(step, Reconnect):
+            kept.append(step)
         elif step.request != number:
             kept.append(replace(step, request=step.request - (step.request > number)))
     return kept

@@ -254,7 +254,7 @@ class Board(Views):
         At the end the server is asked whether it still lives. What it did is judged by the checks, as always.
 
         Args:
-            steps: `Ask`, `Cancel` and `Wait` of `pytest_mcpsym.explore`.
+            steps: `Ask`, `Cancel`, `Wait` and `Reconnect` of `pytest_mcpsym.explore`.
             link: Which server; it may be left out where there is one.
             patience: Seconds that an answer is waited for; a request that has none by then is cancelled.
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -105,20 +106,12 @@ class Engine:
         self._tasks: anyio.abc.TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
-        router = Router(self.links, self._host, self._log, self._settings)
         first: dict[object, str] = {}
         for name, spec in self._specs.items():
             if name in self._upstreams:
                 continue
-            tap = Tap(self._log, name)
             # Links to one server have the same ids, unless a call of an HTTP API has to say by one of them what it is for.
-            ids = name if self._upstreams else first.setdefault(spec.server, name)
-            link = Link(name, spec, tap, self._host, router.serve, settings=self._settings, rules=self._rules, ids=ids)
-            transport = "http" if spec.transport == "sockets" else spec.transport
-            tap.note("open", transport=transport, era=link.era, target=spec.label)
-            if spec.secrets:
-                tap.note("credentials", values=[list(pair) for pair in spec.secrets])
-            self.links[name] = link
+            self._make(name, spec, name if self._upstreams else first.setdefault(spec.server, name))
         await self._play()
         self._tasks = await anyio.create_task_group().__aenter__()
         try:
@@ -143,6 +136,36 @@ class Engine:
         for link in self.links.values():
             link.close()
         await self._end(cancel=exc_type is not None)
+
+    def _make(self, name: str, spec: LinkSpec, ids: str) -> Link:
+        """Make a link, and log what it was given."""
+        tap = Tap(self._log, name)
+        router = Router(self.links, self._host, self._log, self._settings)
+        link = Link(name, spec, tap, self._host, router.serve, settings=self._settings, rules=self._rules, ids=ids)
+        transport = "http" if spec.transport == "sockets" else spec.transport
+        tap.note("open", transport=transport, era=link.era, target=spec.label)
+        if spec.secrets:
+            tap.note("credentials", values=[list(pair) for pair in spec.secrets])
+        self.links[name] = link
+        return link
+
+    async def reconnect(self, name: str) -> str:
+        """Drop a link, with what is in flight on it, open another one to the same server, and return its name.
+
+        Its requests have the ids that those of the first had, as those of a client have that starts anew.
+
+        Raises:
+            LinkError: The server cannot be reached again.
+        """
+        assert self._tasks is not None
+        spec = self.link(name).spec
+        first = name.rpartition("_again_")[0] or name
+        await self.link(name).drop()
+        number = sum(each.startswith(f"{first}_again_") for each in self.links) + 1
+        link = self._make(f"{first}_again_{number}", spec, first)
+        with telling():
+            await self._tasks.start(link.run)
+        return link.name
 
     async def _end(self, *, cancel: bool) -> None:
         assert self._tasks is not None
@@ -268,8 +291,9 @@ class Engine:
         wants_progress: bool = False,
         seconds: float | None = None,
         on_sent: OnSent | None = None,
+        ident: int | str | None = None,
     ) -> Answer:
-        """Send any request on a link and return its answer, result or error.
+        """Send any request on a link and return its answer, result or error; `ident` is its id, default a new one.
 
         Raises:
             UsageError: The params cannot be sent.
@@ -279,12 +303,15 @@ class Engine:
         """
         link = self.link(name)
         limit = self._settings.call_timeout if seconds is None else seconds
+        given = _json(params, "params")
+        if ident is not None:
+            link.want(json.dumps(ident, ensure_ascii=False))
         with telling(), self._drawn():
             return await invoke(
                 link,
                 self._host,
                 method,
-                _json(params, "params"),
+                given,
                 timeout=limit,
                 trail=Trail.begin(HOST, link.name, seconds=limit, limits=self._settings.limits),
                 on_progress=_unheard if wants_progress else None,

@@ -82,6 +82,7 @@ class Link:
         self._owner = loops.current()
         self._opening = anyio.CancelScope()
         self._stop = anyio.Event()
+        self._dropped = False
         self._released = anyio.Event()
         self._silent = anyio.Event()
         self._silence: LinkError | None = None
@@ -129,7 +130,7 @@ class Link:
                     task_status.started()
                     await self._stop.wait()
                     self._side.closing = True
-                    self._tap.note("closing")
+                    self._tap.note("closing", **({"dropped": True} if self._dropped else {}))
                     self._side.tasks.cancel_scope.cancel()
             if opening.cancelled_caught:
                 raise self._obituary.silent(limit)
@@ -155,6 +156,16 @@ class Link:
         """Ask the link to end; `run` then returns."""
         self._side.closing = True
         self._stop.set()
+
+    def want(self, ident: str) -> None:
+        """Let the next request have this id, as JSON text."""
+        self._pending.want(ident)
+
+    async def drop(self) -> None:
+        """End the link with whatever is in flight on it, of which nobody wants the answer, and wait for the end."""
+        self._dropped = True
+        self.close()
+        await self._released.wait()
 
     async def request(
         self,

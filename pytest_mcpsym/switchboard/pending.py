@@ -38,10 +38,18 @@ class Pending:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._minted = 0
+        self._wanted: str | None = None
         self._waiting: dict[str, Pipe[Event]] = {}
+
+    def want(self, ident: str) -> None:
+        """Let the next request have this id, as JSON text."""
+        self._wanted = ident
 
     def mint(self) -> str:
         """Return a new id, as JSON text."""
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            return wanted
         self._minted += 1
         return json.dumps(f"{self._prefix}-{self._minted}")
 

@@ -1,5 +1,5 @@
 // The client of the TypeScript SDK, as a user would write one: lists, calls, reads, and takes what is refused.
-// node explored_client.mjs COMMAND... | URL, run in a directory with node_modules.
+// node explored.mjs COMMAND... | URL
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
