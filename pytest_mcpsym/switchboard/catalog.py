@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -193,7 +193,10 @@ def resolve(caller: Asking, links: Mapping[str, Link], log: WireLog, kind: Kind,
         near = _nearest(caller, granted, log, kind, name)
         why, reason = f"{name!r} is no routed name; they look like {kind.routed('peer', kind.noun)}{near}", "malformed"
     elif peer in links:
-        why, reason = f"{name!r} is not granted to {caller.name}{_nearest(caller, granted, log, kind, name)}", "not-granted"
+        why, reason = (
+            f"{name!r} is not granted to {caller.name}{_nearest(caller, granted.keys() & {peer}, log, kind, name)}",
+            "not-granted",
+        )
     else:
         peers = difflib.get_close_matches(peer, granted, 1)
         near = f"; did you mean {kind.routed(peers[0], own)}?" if peers else _nearest(caller, granted, log, kind, name)
@@ -201,13 +204,15 @@ def resolve(caller: Asking, links: Mapping[str, Link], log: WireLog, kind: Kind,
     raise refusal(f"{why} (granted peers: {', '.join(granted) or 'none'})", reason)
 
 
-def _nearest(caller: Asking, granted: Iterable[str], log: WireLog, kind: Kind, name: str) -> str:
-    """Ask whether something granted was meant: what the grants spell out, and what its peers have listed on this board."""
+def _nearest(caller: Asking, peers: Collection[str], log: WireLog, kind: Kind, name: str) -> str:
+    """Ask whether something granted of some peers was meant: what the grants spell out, and what they have listed on this board."""
     known = {
-        grant for grant in caller.spec.grants or () if kind.separator in grant and not any(sign in grant for sign in "*?[")
+        grant
+        for grant in caller.spec.grants or ()
+        if kind.separator in grant and grant.partition(kind.separator)[0] in peers and not any(sign in grant for sign in "*?[")
     }
     for frame in log.frames:
-        if frame.link in granted and frame.direction == "to-client" and frame.message.kind == "result":
+        if frame.link in peers and frame.direction == "to-client" and frame.message.kind == "result":
             listed = (
                 kind.routed(frame.link, str(entry.get(kind.key))) for entry in _objects(frame.message.result.get(kind.members))
             )

@@ -218,7 +218,7 @@ async def test_a_name_that_leads_nowhere_is_refused_with_a_reason(
         ("echo", "'echo' is no routed name; they look like peer__tool; did you mean demo__echo or other__echo? (granted"),
         ("demo.echo", "'demo.echo' is no routed name; they look like peer__tool; did you mean demo__echo? (granted"),
         ("demo__keys", "'demo__keys' is not granted to caller (granted peers: demo, other)"),
-        ("demo__ccho", "'demo__ccho' is not granted to caller; did you mean demo__echo or other__echo? (granted peers"),
+        ("demo__ccho", "'demo__ccho' is not granted to caller; did you mean demo__echo? (granted peers: demo, other)"),
         ("nobody__echo", "unknown tool 'nobody__echo': there is no peer 'nobody'; did you mean demo__echo or other__echo?"),
     ],
 )
