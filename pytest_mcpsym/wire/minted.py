@@ -6,7 +6,7 @@ Of two values at one place of two frames these are minted, and so no difference:
 * UUIDs and RFC 3339 times, wherever they stand in a text; one UUID stands for one other from then on
 * placeholders of secrets, and what stands where they are
 * numbers, also within a text, that are the time of their run in seconds or parts of it
-* whatever the client sends back, since that is how an id is told from an answer
+* whatever the client sends back, since that is how an id is told from an answer; what it had said before the server did is its own
 
 What may be sent back is remembered, and the live server then gets its own: the value as a whole; a word with a digit in a text that is
 the same otherwise, as `17` in `kept as 17`; JSON that stands as text is looked into. Short numbers mean too much to be taken for an id
@@ -81,6 +81,7 @@ class Minted:
         self._live: dict[str, str] = {}
         self._own: dict[str, _Own] = {}
         self._sent_back: defaultdict[str, set[str]] = defaultdict(set)
+        self._of_the_client: set[str] = set()
 
     def same(self, recorded: str, live: str) -> bool:
         """Say whether two texts at one place differ in nothing but what was minted. Secrets of both are placeholders."""
@@ -121,12 +122,13 @@ class Minted:
             if not (isinstance(one, str) and isinstance(other, str)):
                 self._may_be_sent_back(_spelled(one), _spelled(other), _name(path))
                 continue
-            if path in paths or _LIKE_AN_ID.fullmatch(one):
+            if path in paths or (_LIKE_AN_ID.fullmatch(one) and one not in self._of_the_client):
                 self._live.setdefault(one, other)
             self._learn_inside(one, other)
 
     def _may_be_sent_back(self, recorded: str, live: str, name: str) -> None:
-        self._own.setdefault(recorded, _Own(live, set())).names.add(name)
+        if recorded not in self._of_the_client:
+            self._own.setdefault(recorded, _Own(live, set())).names.add(name)
 
     def _learn_inside(self, recorded: str, live: str) -> None:
         if recorded.lstrip().startswith(_CONTAINER):
@@ -150,12 +152,11 @@ class Minted:
 
     def carried(self, data: bytes) -> bytes:
         """Return a message of the client with what the live server made up in place of what was recorded."""
-        if not self._live and not self._own:
-            return data
         edits: dict[Path, bytes | None] = {}
         message = cast("dict[str, object]", parse_json(data))
         for root in ("params", "result"):
             for path, value, _ in _scalars(message.get(root), message.get(root)):
+                self._of_the_client.update((_spelled(value), *_WORD.findall(_spelled(value)[:_LONGEST])))
                 new = value if path[:1] == ("_meta",) else self._given_back(value, _name(path))
                 if new != value:
                     edits[root, *path] = json.dumps(new).encode()

@@ -115,6 +115,20 @@ def test_what_was_sent_back_is_no_difference_anywhere(recorded: object, live: ob
     assert not minted.explained(recorded, 24 if isinstance(live, int) else f"{live} more")
 
 
+@pytest.mark.parametrize("named", [{"year": 2024}, {"text": "the report of 2024"}, {"uri": "report://2024"}])
+def test_what_the_client_said_first_is_not_the_servers(named: object) -> None:
+    minted = Minted()
+
+    def sent(arguments: object) -> object:
+        data = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"arguments": arguments}}).encode()
+        return json.loads(minted.carried(data))["params"]["arguments"]
+
+    sent(named)
+    minted.learn({"text": "report 2024", "year": 2024}, {"text": "report 2025", "year": 2025})
+    assert sent({"year": 2024}) == {"year": 2024}
+    assert not minted.explained(2024, 2025)
+
+
 NOON, LATER = 1_700_000_000, 1_710_000_000
 
 
