@@ -146,12 +146,18 @@ class Obituary:
         return text
 
 
-def _ends(lines: list[str]) -> list[str]:
-    """The first and the last lines: a traceback ends with its reason, a panic or a complaint with its usage begins with it."""
-    left_out = len(lines) - _FIRST_LINES - _LAST_LINES
-    if left_out <= 1:
+def _ends(told: list[str]) -> list[str]:
+    """The first and the last lines, and the first in between that speaks of an error.
+
+    A traceback ends with its reason, a panic or a complaint with its usage begins with it, and node has it in the middle.
+    """
+    lines = [line for line in told if line.strip()]
+    if len(lines) <= _FIRST_LINES + _LAST_LINES + 1:
         return lines
-    return [*lines[:_FIRST_LINES], f"… {left_out} lines more", *lines[-_LAST_LINES:]]
+    between = lines[_FIRST_LINES:-_LAST_LINES]
+    telling = next(([line] for line in between if "error" in line.lower()), [])
+    left_out = len(between) - len(telling)
+    return [*lines[:_FIRST_LINES], *telling, f"… {left_out} lines more", *lines[-_LAST_LINES:]]
 
 
 def _advice(message: str, url: str) -> str:

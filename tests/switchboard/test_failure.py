@@ -112,6 +112,14 @@ async def test_a_server_that_prints_text_first_and_then_answers_can_be_opened(tm
             assert board.client("weather").protocol_version == "2025-11-25"
 
 
+async def test_of_many_words_the_error_in_their_midst_is_quoted(tmp_path: Path) -> None:
+    source = (
+        "print('node:1', 'throw', '^', '', 'Error: no module', *range(30), 'Node.js', sep='\\n', file=sys.stderr); sys.exit(1)"
+    )
+    error = await refusal(switchboard(weather=process(tmp_path, source)))
+    assert "    ^\n    Error: no module\n    … 26 lines more\n" in str(error)
+
+
 @pytest.mark.parametrize("era", ["handshake", "modern"])
 async def test_a_server_that_never_answers_is_given_up(tmp_path: Path, era: str) -> None:
     command = process(tmp_path, "print('thinking', file=sys.stderr, flush=True)\nwhile True: hear()")
