@@ -8,7 +8,7 @@ Each forwarded request gets a cause record in the wire log, and counts in the le
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, cast
 
 import anyio
@@ -122,7 +122,7 @@ class Router:
                 self._host,
                 asked.method,
                 splice(asked.params, {path: dumps(own), ("_meta",): None}),
-                meta=_kept(_meta(asked)),
+                meta=_kept(_meta(asked), caller),
                 timeout=trail.left + DEADLINE_GRACE,
                 trail=trail,
                 on_progress=self._relay(caller, asked),
@@ -132,7 +132,7 @@ class Router:
             raise _broken(error) from None
         finally:
             trail.end()
-        return f'"{answer.member}":'.encode() + _answered(answer, trail, bridged=callee.era != caller.era)
+        return f'"{answer.member}":'.encode() + _answered(answer, trail, caller, bridged=callee.era != caller.era)
 
     async def _subscribe(self, caller: Asking, asked: Asked) -> dict[str, object]:
         """Begin a subscription, end one, or wait for an update, on the account of the request that the caller handles."""
@@ -270,11 +270,11 @@ def _broken(error: LinkError) -> MCPError:
     return MCPError(INTERNAL_ERROR, str(error), {"reason": error.reason, "link": error.link})
 
 
-def _kept(meta: Mapping[str, object], keys: Iterable[str] = FORWARDED_META) -> dict[str, object]:
-    return {key: meta[key] for key in keys if key in meta}
+def _kept(meta: Mapping[str, object], caller: Asking) -> dict[str, object]:
+    return {key: meta[key] for key in (*FORWARDED_META, *caller.spec.forward_meta) if key in meta}
 
 
-def _answered(answer: Answer, trail: Trail, *, bridged: bool) -> bytes:
+def _answered(answer: Answer, trail: Trail, caller: Asking, *, bridged: bool) -> bytes:
     """The body as the caller gets it: `_meta` stays on the callee's link, and so does what only the callee's era has.
 
     What the call has spent is counted, and told anew; of an error it is counted alone, as errors pass as they are.
@@ -283,7 +283,7 @@ def _answered(answer: Answer, trail: Trail, *, bridged: bool) -> bytes:
         trail.settle(Usage.of(_object(answer.members.get("data"))))
         return answer.body
     meta = _object(answer.members.get("_meta"))
-    kept = {**_kept(meta), **trail.settle(Usage.of(meta)).meta()}
+    kept = {**_kept(meta, caller), **trail.settle(Usage.of(meta)).meta()}
     edits: dict[Path, bytes | None] = {}
     if kept or "_meta" in answer.members:
         edits["_meta",] = dumps(kept) if kept else None

@@ -71,6 +71,9 @@ class LinkSpec:
         path: Path of the MCP endpoint of an ASGI app.
         grants: Patterns over link names and routed names: what this peer may see and call of others. `None` is everything.
         approve: Patterns of the same kind: what of this the user is asked to approve.
+        forward_meta: Keys of `_meta` that go on with what this peer asks of others, and come back with the answers.
+        forward_meta: Keys of `_meta` that go on with what this peer asks of others, and come back to it with the answers, as in
+            `["com.example/tenant"]`; default only trace context does. Credentials have no place there.
         faults: What is done to its messages on purpose, from the first on.
     """
 
@@ -83,6 +86,7 @@ class LinkSpec:
     path: str = "/mcp"
     grants: tuple[str, ...] | None = None
     approve: tuple[str, ...] = ()
+    forward_meta: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
 
     def __repr__(self) -> str:
@@ -159,6 +163,7 @@ def link(
     path: str | None = None,
     grants: Iterable[str] | None = None,
     approve: Iterable[str] = (),
+    forward_meta: Iterable[str] = (),
     faults: Iterable[str | Fault] = (),
 ) -> LinkSpec:
     """Describe a link in more detail than its target alone does.
@@ -213,6 +218,7 @@ def link(
     if grants is not None:
         spec = replace(spec, grants=_patterns("grants", grants))
     spec = replace(spec, approve=_patterns("approve", approve) or base.approve, faults=described(faults) or base.faults)
+    spec = replace(spec, forward_meta=_meta_keys(forward_meta) or base.forward_meta)
     if path is not None and not _is_asgi(spec.target):
         raise UsageError(f"path= is for ASGI apps; {spec.label} is none")
     return spec if path is None else replace(spec, path=path)
@@ -229,6 +235,15 @@ def with_canary(spec: LinkSpec) -> LinkSpec:
     if isinstance(spec.target, StdioServerParameters):
         return replace(spec, target=spec.target.model_copy(update={"env": {**(spec.target.env or {}), "MCPSYM_CANARY": value}}))
     return replace(spec, headers={**spec.headers, "mcpsym-canary": value}) if spec.transport in ("http", "sockets") else spec
+
+
+def _meta_keys(given: Iterable[str]) -> tuple[str, ...]:
+    """Check that each key may go from link to link: what the protocol and the extension put into `_meta` is of one link alone."""
+    keys = _patterns("forward_meta", given)
+    for key in keys:
+        if key == "progressToken" or key.startswith(("io.modelcontextprotocol/", "dev.mcpsym/")):
+            raise UsageError(f"forward_meta={key!r} belongs to one link; name keys of your own, such as 'com.example/tenant'")
+    return keys
 
 
 def _patterns(name: str, given: Iterable[str]) -> tuple[str, ...]:

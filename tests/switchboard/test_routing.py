@@ -16,6 +16,7 @@ from mcp_types import CallToolRequest, CallToolResult, ServerRequest, TextConten
 
 from fake_servers import agent, code_mode, everything
 from pytest_mcpsym import link
+from pytest_mcpsym.errors import UsageError
 from pytest_mcpsym.plugin import Switchboard
 from pytest_mcpsym.switchboard.board import AsyncBoard
 from pytest_mcpsym.switchboard.target import Era, LinkSpec, Transport
@@ -162,6 +163,44 @@ async def test_meta_of_a_result_stays_on_its_link_but_for_trace_keys(switchboard
         f for f in board.log.on("caller") if f.message.id == ident and f.message.kind == "result" and f.direction == "to-server"
     )
     assert dict(returned.message.meta) == {"tracestate": "a=b"}
+
+
+TENANT = "com.example/tenant"
+
+
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+async def test_keys_of_meta_that_the_user_names_cross_a_hop_and_come_back(switchboard: Switchboard, era: Era) -> None:
+    call = f'"method":"tools/call","params":{{"name":"callee__x","_meta":{{"{TENANT}":"t","secret":"x"}}}}'
+
+    async def ask(wire: Wire) -> None:
+        request = await wire.hear_request("tools/call")
+        if era == "modern":
+            leg = f'{{"resultType":"dev.mcpsym/calls","calls":{{"a":{{{call}}}}},"continuation":"c"}}'
+            await wire.answer(request, leg)
+            request = await wire.hear_request("dev.mcpsym/continue")
+        else:
+            await wire.say(f'{{"jsonrpc":"2.0","id":1,{call}}}')
+            await wire.hear()
+        await wire.answer(request, '{"content":[],"resultType":"complete"}')
+
+    async def play(wire: Wire) -> None:
+        answer = f'{{"content":[],"resultType":"complete","_meta":{{"secret":1,"{TENANT}":"u"}}}}'
+        await wire.answer(await wire.hear_request("tools/call"), answer)
+
+    caller = link(ScriptedServer(ask, modern=era == "modern"), forward_meta=[TENANT])
+    async with switchboard(caller=caller, callee=ScriptedServer(play, modern=era == "modern"), era=era) as board:
+        await board.call("caller__go")
+    (sent,) = [frame for frame in board.log.on("callee") if frame.message.method == "tools/call"]
+    assert {key: value for key, value in sent.message.meta.items() if "tenant" in key or "secret" in key} == {TENANT: "t"}
+    back = [frame.data for frame in board.log.on("caller") if frame.direction == "to-server"]
+    assert [b'"com.example/tenant":"u"' in data for data in back if b'"content"' in data] == [True]
+    assert not any(b"secret" in data for data in back)
+
+
+@pytest.mark.parametrize("key", ["progressToken", "io.modelcontextprotocol/clientInfo", "dev.mcpsym/budget"])
+def test_a_key_of_meta_that_belongs_to_one_link_cannot_be_named(key: str) -> None:
+    with pytest.raises(UsageError, match="belongs to one link; name keys of your own"):
+        link(demo(), forward_meta=[key])
 
 
 async def test_progress_of_a_hop_comes_under_the_callers_own_token(switchboard: Switchboard) -> None:
