@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
+from pytest_mcpsym.faults.every import every_fault
 from pytest_mcpsym.faults.fault import Fault, fault, parse, unfit
 from pytest_mcpsym.faults.kinds import KINDS, Kind
 
-__all__ = ["KINDS", "Fault", "Kind", "fault", "parse", "unfit"]
+__all__ = ["KINDS", "Fault", "Kind", "every_fault", "fault", "parse", "unfit"]

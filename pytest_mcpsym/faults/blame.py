@@ -11,10 +11,13 @@ from typing import Final
 from pytest_mcpsym.faults.kinds import KINDS
 from pytest_mcpsym.wire.log import Note, WireLog
 
-__all__ = ["blamed", "ended"]
+__all__ = ["blamed", "done", "ended"]
 
 _MOST: Final = 3
-"""Faults that are named; more are counted."""
+"""Faults that an error names; more are counted."""
+
+_LINES: Final = 20
+"""Faults that a report lists."""
 
 
 def blamed(log: WireLog, since: int, link: str, ident: str | None = None, *, meanwhile: bool = True) -> tuple[str, ...]:
@@ -37,6 +40,13 @@ def ended(log: WireLog, link: str) -> tuple[tuple[str, ...], bool]:
     notes = [note for note in log.notes if note.channel == "fault" and note.link == link]
     ends = [note for note in notes if KINDS[str(note.data["kind"])].ends]
     return _told(ends or notes), bool(ends)
+
+
+def done(log: WireLog) -> list[str]:
+    """Return a line for each thing that was done on purpose, as far as a report has room for them."""
+    notes = [note for note in log.notes if note.channel == "fault"]
+    more = [f"... and {len(notes) - _LINES} more"] if len(notes) > _LINES else []
+    return [*map(_sentence, notes[:_LINES]), *more]
 
 
 def _can_fail(note: Note) -> bool:

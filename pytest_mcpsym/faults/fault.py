@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import cast
+from typing import Final, cast
 
 from pytest_mcpsym.errors import UsageError
 from pytest_mcpsym.faults.kinds import DIRECTIONS, KINDS, SELECTORS, SERVED, Kind, Option
@@ -70,6 +70,9 @@ class Fault:
         return " ".join([self.kind, self.direction, *method, *(f"{name}={value}" for name, value in self.options.items())])
 
 
+_FORMS: Final = "write it as in 'drop to-client tools/call nth=2', or make it with pytest_mcpsym.faults.fault"
+
+
 def _options(kind: str) -> Mapping[str, Option]:
     return {**KINDS[kind].options, **SELECTORS}
 
@@ -86,6 +89,12 @@ def fault(kind: str, direction: str | None = None, method: str = "*", **options:
     Raises:
         UsageError: There is no such kind, or it does not take this; it names the nearest and what it takes.
     """
+    if not isinstance(cast("object", kind), str) or not isinstance(cast("object", method), str):
+        raise UsageError(
+            f"kind={kind!r}, method={method!r}: kind and method of a fault are text, as in 'drop' and 'tools/call'"
+        )
+    if " " in kind:
+        raise UsageError(f"{kind!r} is more than a kind; give direction and method beside it, or all in one text")
     if kind not in KINDS:
         raise UsageError(f"there is no fault {kind!r}{_nearest(kind, KINDS)}; there are {', '.join(KINDS)}")
     about = KINDS[kind]
@@ -139,6 +148,8 @@ def parse(text: str, where: str = "") -> Fault:
     Raises:
         UsageError: The text is none.
     """
+    if not isinstance(cast("object", text), str):
+        raise UsageError(f"{text!r} is no fault; {_FORMS}")
     kind, *words = text.split() or [""]
     direction = words.pop(0) if words and (words[0] in DIRECTIONS or words[0].startswith("to-")) else None
     method = words.pop(0) if words and "=" not in words[0] else "*"
@@ -163,6 +174,8 @@ def described(given: Iterable[str | Fault]) -> tuple[Fault, ...]:
     """
     if isinstance(given, (str, Fault)):
         given = [given]
+    if not isinstance(cast("object", given), Iterable):
+        raise UsageError(f"{given!r} is no fault; {_FORMS}")
     return tuple(each if isinstance(each, Fault) else parse(each) for each in given)
 
 

@@ -19,7 +19,8 @@ from pytest_mcpsym.report.findings import Verdict, judge, one_line_each
 from pytest_mcpsym.report.recordings import commit, refuse_drift, refuse_misses, refuse_unplayed
 from pytest_mcpsym.report.routes import trees
 from pytest_mcpsym.switchboard.board import Board
-from pytest_mcpsym.wire.redact import Redactor
+from pytest_mcpsym.wire.log import WireLog
+from pytest_mcpsym.wire.redact import Redactor, redact
 from pytest_mcpsym.wire.waiting import given_up
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ def complete(item: pytest.Item, state: ItemState, report: pytest.TestReport, cal
     if report.failed and state.boards and not state.shown:
         state.shown = True
         report.sections.append(("mcp routes", "\n".join(trees(state.boards))))
+        if purpose := _done_on_purpose(state):
+            report.sections.append(("mcp faults, done on purpose", "\n".join(purpose)))
         waited = [] if isinstance(error, McpsymError) else waiting_lines(state)
         if waited:
             report.sections.append(("mcp waiting", "\n".join(waited)))
@@ -178,6 +181,14 @@ def _told(error: Exception) -> pytest.CallInfo[None]:
         raise error
 
     return pytest.CallInfo[None].from_call(fail, "call")
+
+
+def _done_on_purpose(state: ItemState) -> list[str]:
+    """The faults that were done in a test, so that nobody takes what came of them for a bug of a server."""
+    from pytest_mcpsym.faults.blame import done
+
+    faulty = [board for board in state.boards if any(note.channel == "fault" for note in board.log.notes)]
+    return [line for board in faulty for line in done(redact(WireLog(board.log), board.rules))]
 
 
 def _at_the_test(item: pytest.Item, call: pytest.CallInfo[None]) -> TerminalRepr:

@@ -5,6 +5,8 @@ Pinned by `tests/faults/test_links.py`.
 
 from __future__ import annotations
 
+from typing import cast
+
 from pytest_mcpsym.faults.active import Applied, Faults
 from pytest_mcpsym.faults.fault import Fault, fault, parse
 
@@ -29,7 +31,7 @@ class LinkHandle:
             kind: What is done, as in `"drop"`; or the whole fault as text, as in `"drop to-client tools/call nth=2"`.
             direction: `to-server` or `to-client`; default what is usual for the kind.
             method: Pattern over methods, with `*`; an answer has the method of its request.
-            options: What the kind takes, and which of the messages it is done to: `nth`, `every`, `times`, `chance`, `seed`.
+            options: What the kind takes, and which of the messages it is done to: `nth`, `every`, `times`, `chance`, `what`, `id`, `seed`.
 
         Raises:
             UsageError: There is no such fault, it takes no such option, or it does not fit the link's transport.
@@ -43,6 +45,6 @@ class LinkHandle:
         """
         if isinstance(kind, Fault):
             return self._faults.add(kind)
-        if " " in kind and direction is None and method == "*" and not options:
+        if isinstance(cast("object", kind), str) and " " in kind and direction is None and method == "*" and not options:
             return self._faults.add(parse(kind))
         return self._faults.add(fault(kind, direction, method, **options))

@@ -270,3 +270,89 @@ def test_a_fault_of_the_marker_is_there_from_the_first_message(pytester: pytest.
         """
     )
     pytester.runpytest("-p", "no:randomly").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    ("faults", "says"),
+    [
+        ('["drop"]', "use a dict of link names to faults"),
+        ('{"clock": 5}', "5 is no fault; write it as in 'drop to-client tools/call nth=2'"),
+        ('{"clock": [5]}', "5 is no fault; write it as in"),
+        ('{"clock": "dorp"}', "there is no fault 'dorp'; did you mean 'drop'?"),
+    ],
+)
+def test_a_marker_that_is_wrong_is_told_what_is_right(pytester: pytest.Pytester, way: str, faults: str, says: str) -> None:
+    if way != "memory":
+        pytest.skip("the marker is the same on every transport")
+    pytester.makepyfile(f"""
+        import pytest
+
+        @pytest.mark.mcp(faults={faults})
+        def test_wrong(switchboard):
+            pass
+        """)
+    run = pytester.runpytest("-p", "no:randomly")
+    run.assert_outcomes(errors=1)
+    assert says in run.stdout.str()
+    assert "Traceback" not in run.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ((5,), "kind and method of a fault are text"),
+        (("drop", None, 5), "kind and method of a fault are text"),
+        (("drop to-client", "to-server"), "'drop to-client' is more than a kind"),
+        (("drop to-host",), "'to-host' is no direction"),
+    ],
+)
+def test_a_fault_that_is_none_is_refused(
+    switchboard: Switchboard, reached: Reached, way: str, given: tuple[str, ...], says: str
+) -> None:
+    with switchboard(peer=reached(way)) as board, pytest.raises(UsageError, match=says):
+        board.link("peer").fault(*given)
+
+
+def test_faults_are_done_one_after_the_other_and_end_with_their_blocks(
+    switchboard: Switchboard, reached: Reached, way: str
+) -> None:
+    with switchboard(peer=reached(way)) as board:
+        link = board.link("peer")
+        with link.fault("duplicate", "to-client", "notifications/progress", id="") as twice:
+            with link.fault("drop", "to-client", "notifications/progress", every=2) as lost:
+                assert heard(board, 4) == [1, 1, 3, 3]
+            assert heard(board, 2) == [1, 1, 2, 2]
+        assert heard(board, 2) == [1, 2]
+    assert (twice.count, lost.count) == (6, 2)
+
+
+@pytest.mark.parametrize("what", ["request", "answer"])
+def test_a_fault_is_done_to_requests_or_to_answers_alone(
+    switchboard: Switchboard, reached: Reached, way: str, what: str
+) -> None:
+    with switchboard(peer=reached(way)) as board:
+        asked = board.link("peer").fault("delay", "to-server", seconds=0, what=what)
+        board.call("peer__echo", text="delayed")
+        ident = next(note.data["id"] for note in board.log.notes if note.channel == "fault") if what == "request" else "none"
+        named = board.link("peer").fault("drop", "to-client", id=str(ident))
+        goes_on(board)
+    assert (asked.count, named.count) == ((2, 0) if what == "request" else (0, 0))
+
+
+def test_a_failing_test_lists_what_was_done_on_purpose(pytester: pytest.Pytester, way: str) -> None:
+    if way != "memory":
+        pytest.skip("the report is the same on every transport")
+    pytester.makepyfile(
+        """
+        from pytest_mcpsym.fakes import clock
+
+        def test_fails(switchboard):
+            with switchboard(clock=clock()) as board:
+                board.link("clock").fault("duplicate", "to-client", "tools/call")
+                assert board.call("clock__now").is_error
+        """
+    )
+    run = pytester.runpytest("-p", "no:randomly")
+    run.stdout.fnmatch_lines(
+        ["*mcp faults, done on purpose*", "`duplicate to-client tools/call` on link 'clock', to the answer *"]
+    )
