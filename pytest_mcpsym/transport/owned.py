@@ -90,7 +90,7 @@ def _spawned(owned: Owned, _result: object, made: object) -> None:
     if isinstance(command, str):
         first: object = next(iter(command.split()), command)
     else:
-        first = command[0] if isinstance(command, (list, tuple)) else command
+        first = cast("list[object]", command)[0] if isinstance(command, (list, tuple)) else command
     owned.processes[process.pid] = Path(os.fsdecode(cast("str", first))).name
 
 

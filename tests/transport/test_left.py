@@ -28,6 +28,7 @@ from mcp.server.mcpserver import MCPServer
 from pytest_mcpsym import link
 from pytest_mcpsym.checks import run
 from pytest_mcpsym.plugin import Switchboard
+from pytest_mcpsym.transport import left
 from pytest_mcpsym.transport.asgi import asgi_transport
 from pytest_mcpsym.transport.left import watching
 from pytest_mcpsym.transport.tap import Tap
@@ -87,8 +88,9 @@ _kept: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
-def cleaned() -> Generator[None]:
-    """End, after a test, what its server left."""
+def cleaned(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """Wait for nothing that does not end, and end it after the test."""
+    monkeypatch.setattr(left, "_PATIENCE", 0.02)
     _ended.clear()
     yield
     _ended.set()
