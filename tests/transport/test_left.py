@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -153,6 +154,10 @@ def path() -> None:
     _kept.append(Path(__file__).open("rb"))  # noqa: SIM115 - the point of the test
 
 
+def unnamed() -> None:
+    _kept.append(tempfile.TemporaryFile())  # noqa: SIM115 - the point of the test
+
+
 def descriptor() -> None:
     _kept.append(os.open(__file__, os.O_RDONLY))
 
@@ -190,6 +195,7 @@ RUNNING = {
     file: f"open: test_left.py ({__file__})",
     path: f"open: test_left.py ({__file__})",
     descriptor: f"open: test_left.py ({__file__}, descriptor NUMBER)",
+    unnamed: "open: unnamed file (descriptor NUMBER)",
     listener: "open: listening socket (at ADDRESS)",
     database: f"open: test_left.py ({__file__}, descriptor NUMBER)",
     forked: "running: worker",
@@ -219,6 +225,7 @@ def kept(message: str) -> str:
 leaving = pytest.mark.mcp(expect=["lifecycle:left-*"])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has files without a name, and tells what SQLite opens")
 @pytest.mark.parametrize(
     ("backend", "transport", "start"),
     [

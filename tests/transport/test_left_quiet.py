@@ -151,11 +151,11 @@ def test_what_ends_right_after_the_server_is_not_left(switchboard: Switchboard) 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncGenerator[None]:
         ended = threading.Event()
-        threading.Thread(target=lambda: ended.wait() and ended.wait(0.01)).start()
+        threading.Thread(target=ended.wait).start()
         task = asyncio.get_running_loop().create_task(asyncio.sleep(3600))
         served = await asyncio.start_server(refuse, "127.0.0.1", 0)
         yield
-        ended.set()
+        asyncio.get_running_loop().call_later(0.03, ended.set)
         task.cancel()
         served.close()
 
@@ -178,12 +178,12 @@ def test_a_database_that_the_test_has_open_too_is_not_left_by_the_server(
 def test_a_log_file_that_a_server_opens_by_writing_to_it_first_is_nobodys(
     switchboard: Switchboard, later: ExitStack, tmp_path: Path
 ) -> None:
-    handler = logging.FileHandler(tmp_path / "all.log", delay=True)
-    later.callback(handler.close)
     logger = logging.getLogger("quiet")
-    logger.addHandler(handler)
-    later.callback(logger.removeHandler, handler)
     with switchboard(quiet=server(lambda: logger.warning("hello"))) as board:
+        handler = logging.FileHandler(tmp_path / "all.log", delay=True)
+        later.callback(handler.close)
+        logger.addHandler(handler)
+        later.callback(logger.removeHandler, handler)
         board.call("quiet__begin")
     assert "hello" in (tmp_path / "all.log").read_text()
     assert messages(board) == []

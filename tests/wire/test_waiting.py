@@ -108,3 +108,10 @@ def test_a_call_that_was_answered_was_not_given_up_though_its_server_gave_someth
     cancel(telling, second)
     telling.answer(first)
     assert given_up(telling.log) == []
+
+
+def test_what_a_server_asks_by_itself_is_no_call_of_the_host() -> None:
+    telling = Telling()
+    asks = telling.request("agent", "to-client", "a", params={"name": "code__run"})
+    telling.call("code", "c1", asks, name="run")
+    assert given_up(telling.log) == []
