@@ -1,4 +1,4 @@
-"""Mutants: servers and gateways that are healthy but for one bug of the fault catalogue each, the yardstick of the checks.
+"""Mutants: servers, gateways and clients that are healthy but for one bug of the fault catalogue each, the yardstick of the checks.
 
 `MUTANTS` lists them by row; `detect` holds one ordinary session with each, and with the healthy peer, and says what the checks
 found. `mcpsym mutants` prints it. See README.md beside this file. Pinned by `tests/fakes/test_mutants.py`.
@@ -8,13 +8,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .catalogue import MUTANTS, Mutant, made
+from .catalogue import MUTANTS, REASONS, Mutant, made
+from .clients import Caller
 from .peer import Peer
 
 if TYPE_CHECKING:
-    from .detection import Cell, Outcome, cells, detect, wander
+    from .detection import Absence, Cell, Outcome, absences, cells, detect, wander
 
-__all__ = ["MUTANTS", "Cell", "Mutant", "Outcome", "Peer", "cells", "detect", "made", "wander"]
+__all__ = [
+    "MUTANTS",
+    "REASONS",
+    "Absence",
+    "Caller",
+    "Cell",
+    "Mutant",
+    "Outcome",
+    "Peer",
+    "absences",
+    "cells",
+    "detect",
+    "made",
+    "wander",
+]
 
 if not TYPE_CHECKING:
 

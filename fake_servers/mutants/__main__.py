@@ -1,6 +1,7 @@
-"""One peer as a process: `python fake_servers/mutants/__main__.py NAME`, where NAME is that of a mutant, or `Peer`.
+"""One peer as a process: `python fake_servers/mutants/__main__.py NAME [ERA]`, where NAME is that of a mutant, `Peer` or `Caller`.
 
-Started by path, so that the other fakes, which need the SDK, are not imported.
+A server serves on standard input and output, a client (in that era) talks there to whoever started it. Started by path, so that the
+other fakes, which need the SDK, are not imported.
 """
 
 from __future__ import annotations
@@ -11,10 +12,15 @@ from pathlib import Path
 import anyio
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from mutants.carriers import serve_stdio
+from mutants.carriers import call_stdio, serve_stdio
 from mutants.catalogue import made
+from mutants.clients import Caller
 
 del sys.path[0]
 
 if __name__ == "__main__":
-    anyio.run(serve_stdio, made(sys.argv[1]))
+    peer = made(sys.argv[1])
+    if isinstance(peer, Caller):
+        anyio.run(call_stdio, peer, *sys.argv[2:3] or ["handshake"])
+    else:
+        anyio.run(serve_stdio, peer)

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 import anyio
+import anyio.to_thread
 
-from .peer import Client, JsonObject, Peer, members
+from .calls import Client, JsonObject, members
+from .clients import Caller
+from .peer import Peer
 
-__all__ = ["Carried", "serve_stdio"]
+__all__ = ["SESSION", "Carried", "Event", "call_stdio", "serve_stdio"]
 
 Event = MutableMapping[str, object]
 Receive = Callable[[], Awaitable[Event]]
@@ -119,7 +122,7 @@ class Carried:
         opened: list[tuple[bytes, bytes]] = []
         if message.get("method") == "initialize":
             client = self.peer.join(Client(_nowhere, secret))
-            ident = f"session-of-{self.name}-{len(self.peer.clients):04}"
+            ident = self.peer.session_id()
             self._sessions[ident] = client
             opened = [(SESSION, ident.encode())]
         elif SESSION in headers:
@@ -203,6 +206,29 @@ async def _body(receive: Receive) -> bytes:
         parts.append(cast("bytes", event.get("body", b"")))
         if not event.get("more_body", False):
             return b"".join(parts)
+
+
+class _Lines:
+    """A client's end of standard input and output."""
+
+    async def send(self, data: bytes, /) -> None:
+        sys.stdout.buffer.write(data + b"\n")
+        sys.stdout.buffer.flush()
+
+    async def receive(self) -> bytes | None:
+        line = await anyio.to_thread.run_sync(sys.stdin.buffer.readline, abandon_on_cancel=True)
+        return line or None
+
+
+async def call_stdio(caller: Caller, era: str) -> None:
+    """Talk to a server on standard input and output, and end the process: a thread may still wait for a line."""
+    caller.era = era
+    status = 1
+    try:
+        await caller.run(_Lines())
+        status = 0
+    finally:
+        os._exit(status)
 
 
 async def serve_stdio(peer: Peer) -> None:

@@ -16,11 +16,13 @@ from pytest_mcpsym.switchboard.target import Era
 from pytest_mcpsym.wire.log import WireLog
 
 from .catalogue import ERAS, MUTANTS, WAYS, Mutant
+from .clients import Caller
+from .conversation import CHECKS, conversed
 from .peer import Peer
 from .session import Way, held
 from .wandering import wandered
 
-__all__ = ["Cell", "Outcome", "cells", "detect", "wander"]
+__all__ = ["Absence", "Cell", "Outcome", "absences", "cells", "detect", "wander"]
 
 _AT_ONCE = 12
 """Sessions that run side by side; each spends most of its time waiting."""
@@ -28,11 +30,27 @@ _AT_ONCE = 12
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One peer in one era on one transport; `mutant` is `None` for the healthy control."""
+    """One peer in one era on one transport; `mutant` is `None` for the healthy control, a server or a client."""
 
     mutant: Mutant | None
     era: Era
     way: Way
+    client: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the peer."""
+        return self.mutant.name if self.mutant is not None else Caller.__name__ if self.client else Peer.__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A mutant in an era on a transport in which it cannot exist, with the word for why, of `REASONS`."""
+
+    mutant: Mutant
+    era: Era
+    way: Way
+    word: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +79,23 @@ class Outcome:
 
 def cells(mutants: Iterable[Mutant] = MUTANTS) -> list[Cell]:
     """Every mutant in every era and on every transport in which it can exist, and before them the controls."""
-    controls = [Cell(None, era, way) for era in ERAS for way in WAYS]
+    controls = [Cell(None, era, way, client) for client in (False, True) for era in ERAS for way in WAYS]
     return controls + [
-        Cell(each, cast("Era", era), cast("Way", way)) for each in mutants for era in each.eras for way in each.ways
+        Cell(each, cast("Era", era), cast("Way", way), each.client)
+        for each in mutants
+        for era in each.eras
+        for way in each.ways
+    ]
+
+
+def absences(mutants: Iterable[Mutant] = MUTANTS) -> list[Absence]:
+    """Every mutant in every era and on every transport in which it cannot exist."""
+    return [
+        Absence(each, era, way, word)
+        for each in mutants
+        for era in ERAS
+        for way in WAYS
+        if (word := each.why_not(era, way)) is not None
     ]
 
 
@@ -80,7 +112,7 @@ async def detect(wanted: Iterable[Cell], told: Callable[[Outcome], None] = lambd
 
     async def one(index: int, cell: Cell) -> None:
         async with slots:
-            log = await held(Peer if cell.mutant is None else cell.mutant.make, cell.era, cell.way)
+            log = await _log_of(cell)
         outcomes[index] = _outcome(cell, log)
         told(outcomes[index])
 
@@ -88,6 +120,13 @@ async def detect(wanted: Iterable[Cell], told: Callable[[Outcome], None] = lambd
         for index, cell in enumerate(places):
             tasks.start_soon(one, index, cell)
     return [outcomes[index] for index in range(len(places))]
+
+
+async def _log_of(cell: Cell) -> WireLog:
+    make = cell.mutant.make if cell.mutant is not None else Caller if cell.client else Peer
+    if cell.client:
+        return await conversed(cast("Callable[[], Caller]", make), cell.era, cell.way)
+    return await held(cast("Callable[[], Peer]", make), cell.era, cell.way)
 
 
 async def wander(seeds: Iterable[int]) -> dict[int, tuple[str, ...]]:
@@ -100,7 +139,7 @@ async def wander(seeds: Iterable[int]) -> dict[int, tuple[str, ...]]:
 
 
 def _outcome(cell: Cell, log: WireLog) -> Outcome:
-    findings = run(log)
+    findings = run(log, CHECKS if cell.client else DEFAULT)
     found = tuple(dict.fromkeys(each.check for each in findings))
     wanted = () if cell.mutant is None else cell.mutant.checks
     first = next((each for each in findings if each.check in wanted), None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import anyio
 
-from .peer import TRACE, Ask, Call, JsonObject, Peer, members
+from .calls import TRACE, Ask, Call, JsonObject, Refusal, members
+from .peer import Peer
 
 __all__ = [
     "AsksAfterCancellation",
@@ -15,10 +16,13 @@ __all__ = [
     "AsksWithoutCause",
     "CancelsAnotherId",
     "DropsTrace",
+    "EscapesItsSandbox",
     "ForwardsCredentials",
     "GivesUpOnError",
     "KeepsCancellations",
     "RelaysOneAtATime",
+    "SortsMembers",
+    "StopsCalling",
 ]
 
 
@@ -95,6 +99,13 @@ class DropsTrace(Peer):
         return {"_meta": {key: value for key, value in meta.items() if key not in TRACE}}
 
 
+class EscapesItsSandbox(Peer):
+    """Lets code call tools that its sandbox was not granted."""
+
+    def granted(self, call: Call, name: object) -> bool:
+        return True
+
+
 class ForwardsCredentials(Peer):
     """Sends the caller's credential on to the servers that it calls."""
 
@@ -158,3 +169,27 @@ class RelaysOneAtATime(Peer):
         self._waiting -= 1
         self._free.set()
         self._free = anyio.Event()
+
+
+class SortsMembers(Peer):
+    """Hands arguments on with their members in another order."""
+
+    def relayed(self, call: Call) -> object:
+        return dict(sorted(members(super().relayed(call)).items()))
+
+
+class StopsCalling(Peer):
+    """Answers with an error for every server, once one of them was not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._broken = False
+
+    def concluded(self, answer: JsonObject) -> JsonObject:
+        self._broken = self._broken or "error" in answer
+        return super().concluded(answer)
+
+    async def tool_relay(self, call: Call) -> JsonObject:
+        if self._broken:
+            raise Refusal(-32000, "the servers are not there")
+        return await super().tool_relay(call)

@@ -10,26 +10,30 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, cast
 
 import anyio
 
-__all__ = ["TOOLS", "Ask", "Call", "Client", "JsonObject", "Peer", "Refusal", "Send", "key_of"]
+from .calls import (
+    CALLS,
+    CANCEL,
+    CAUSE,
+    CONTINUE,
+    HANDSHAKE,
+    MODERN,
+    TRACE,
+    Ask,
+    Call,
+    Client,
+    JsonObject,
+    Refusal,
+    Send,
+    key_of,
+    members,
+    principal,
+)
 
-JsonObject = dict[str, object]
-Send = Callable[[bytes], Awaitable[None]]
-"""Writes one message on the stream that belongs to a request, or to the connection where there is one for all."""
-
-HANDSHAKE: Final = "2025-11-25"
-MODERN: Final = "2026-07-28"
-_PREFIX: Final = "io.modelcontextprotocol/"
-SYMMETRIC: Final = "dev.mcpsym/symmetric"
-CALLS: Final = "dev.mcpsym/calls"
-CONTINUE: Final = "dev.mcpsym/continue"
-CANCEL: Final = "dev.mcpsym/cancel"
-CAUSE: Final = "dev.mcpsym/cause"
-TRACE: Final = ("traceparent", "tracestate", "baggage")
+__all__ = ["TOOLS", "Peer"]
 
 TOOLS: Final[Mapping[str, str]] = {
     "echo": "Return the arguments, in structured content",
@@ -43,99 +47,9 @@ TOOLS: Final[Mapping[str, str]] = {
     "fail": "Fail with an error",
     "headers": "Wait for the gate `name`, then return the credential that the request came with",
     "noise": "Write `bytes` bytes to standard error",
+    "document": "Return a document, by link",
+    "run": "Call the tool `name` of another server from a sandbox in which only `tools` are granted",
 }
-
-
-class Refusal(Exception):
-    """A JSON-RPC error: code, message and data."""
-
-    def __init__(self, code: int, message: str, data: object = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.data = data
-
-
-@dataclass(slots=True, eq=False)
-class Ask:
-    """What the server asked of its client, until the answer is there."""
-
-    id: str
-    came: anyio.Event = field(default_factory=anyio.Event)
-    answer: JsonObject = field(default_factory=dict[str, object])
-
-
-@dataclass(slots=True, eq=False)
-class Client:
-    """One client: a connection, over HTTP a session (handshake era) or a principal (modern era).
-
-    Attributes:
-        send: Writes on the connection; over HTTP there is no stream but those of requests.
-        secret: The credential that it came with, or that the process was started with, where there is one.
-        own: The tools that it alone is offered.
-    """
-
-    send: Send
-    secret: str = ""
-    capabilities: JsonObject = field(default_factory=dict[str, object])
-    calls: dict[str, Call] = field(default_factory=dict[str, "Call"])
-    asks: dict[str, Ask] = field(default_factory=dict[str, Ask])
-    gates: dict[str, anyio.Event] = field(default_factory=dict[str, anyio.Event])
-    legs: dict[str, Call] = field(default_factory=dict[str, "Call"])
-    own: list[str] = field(default_factory=list[str])
-    minted: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """One request being handled."""
-
-    client: Client
-    id: object
-    method: str
-    params: JsonObject
-    send: Send
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-
-    @property
-    def meta(self) -> JsonObject:
-        """`params._meta`."""
-        return members(self.params.get("_meta"))
-
-    @property
-    def arguments(self) -> JsonObject:
-        """Arguments of a tool."""
-        return members(self.params.get("arguments"))
-
-    @property
-    def token(self) -> object:
-        """The progress token that it gave, if it did."""
-        return self.meta.get("progressToken")
-
-    @property
-    def modern(self) -> bool:
-        """Whether it is of the modern era, which every request says of itself."""
-        return _PREFIX + "protocolVersion" in self.meta
-
-    @property
-    def symmetric(self) -> JsonObject:
-        """What the client declared of the symmetric extension."""
-        declared = self.meta.get(_PREFIX + "clientCapabilities") if self.modern else self.client.capabilities
-        return members(members(members(declared).get("extensions")).get(SYMMETRIC))
-
-
-def members(value: object) -> JsonObject:
-    """The members of a JSON object, none of anything else."""
-    return cast("JsonObject", value) if isinstance(value, dict) else {}
-
-
-def principal(secret: str) -> str:
-    """Whom a credential is for: what its last dash comes after; a refreshed one differs only behind it."""
-    return secret.rpartition("-")[0]
-
-
-def key_of(ident: object) -> str:
-    """An id or token as JSON text, which keeps its type."""
-    return json.dumps(ident)
 
 
 class Peer:
@@ -163,6 +77,10 @@ class Peer:
     def leave(self, client: Client) -> None:
         """A client is gone."""
         self.clients.remove(client)
+
+    def session_id(self) -> str:
+        """The id of a session that is about to be opened."""
+        return f"session-of-{type(self).__name__}-{len(self.clients):04}"
 
     def admitted(self, client: Client | None, secret: str) -> Client | None:
         """Return the client of a session, if it is there and the credential that names it is its own."""
@@ -317,7 +235,8 @@ class Peer:
     async def called(self, call: Call) -> JsonObject:
         """Call a tool."""
         name = str(call.params.get("name"))
-        handler = cast("Callable[[Call], Awaitable[JsonObject]] | None", getattr(self, f"tool_{name}", None))
+        own = "own" if name in call.client.own else name
+        handler = cast("Callable[[Call], Awaitable[JsonObject]] | None", getattr(self, f"tool_{own}", None))
         if name not in self.listed(call.client) or handler is None:
             raise Refusal(-32602, f"there is no tool {name}")
         return self.whole(call, await handler(call))
@@ -404,12 +323,32 @@ class Peer:
                 sys.stderr.write(line)
         return self.said("written")
 
+    async def tool_own(self, call: Call) -> JsonObject:
+        """Serve the client that alone is offered this."""
+        return self.said("yours")
+
+    async def tool_document(self, call: Call) -> JsonObject:
+        """Return where a document is."""
+        return {"content": [{"type": "resource_link", "uri": "document://7", "name": "seven"}]}
+
     # What the server asks of its client.
 
     async def tool_relay(self, call: Call) -> JsonObject:
         """Call a tool of another server."""
         params: JsonObject = {"name": call.arguments.get("name"), "arguments": self.relayed(call)}
         return await self.ask(call, "tools/call", {**params, **self.ask_meta(call)})
+
+    async def tool_run(self, call: Call) -> JsonObject:
+        """Call a tool for code in a sandbox."""
+        name = call.arguments.get("name")
+        if not self.granted(call, name):
+            raise Refusal(-32602, f"this sandbox has no {name}")
+        return await self.ask(call, "tools/call", {"name": name, "arguments": {}, **self.ask_meta(call)})
+
+    def granted(self, call: Call, name: object) -> bool:
+        """Whether a sandbox may call a tool."""
+        tools = call.arguments.get("tools")
+        return isinstance(tools, list) and name in tools
 
     def relayed(self, call: Call) -> object:
         """The arguments that go on to the other server."""

@@ -19,7 +19,7 @@ from pytest_mcpsym.transport.tap import Channel, Tap
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
 
-from .peer import HANDSHAKE, MODERN, JsonObject
+from .calls import HANDSHAKE, MODERN, JsonObject
 
 __all__ = ["Raw", "probed"]
 

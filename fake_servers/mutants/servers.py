@@ -13,17 +13,21 @@ from contextlib import suppress
 
 import anyio
 
-from .peer import Call, Client, JsonObject, Peer, Send, key_of
+from .calls import Call, Client, JsonObject, Refusal, Send, key_of
+from .peer import Peer
 
 __all__ = [
+    "AnswersAsCancelled",
     "AnswersNotifications",
     "BindsToTheBytes",
     "CachesListsForAll",
+    "CachesTheFirstList",
     "CancelsAcrossClients",
     "ContextById",
     "FoldsIds",
     "GrowsSilently",
     "IdsAsText",
+    "InlinesDocuments",
     "InventsTokens",
     "LogsSecrets",
     "MalformedIsSilence",
@@ -37,11 +41,25 @@ __all__ = [
     "ProgressLate",
     "RoundsIntegers",
     "SharedIds",
+    "SharesSessions",
     "ShowsSecrets",
     "SpeaksNaN",
     "TakesAnySession",
+    "WedgesOnStderr",
     "WritesAtExit",
 ]
+
+
+class AnswersAsCancelled(Peer):
+    """Answers whatever request has the id that somebody else cancelled, as if it had been cancelled itself."""
+
+    async def cancel(self, client: Client, ident: object) -> None:
+        for each in self.clients:
+            call = each.calls.get(self.key(ident))
+            if call is not None and each is not client:
+                with anyio.CancelScope(shield=True):
+                    await super().answer(call, {"error": {"code": 0, "message": "Request cancelled"}})
+            await super().cancel(each, ident)
 
 
 class AnswersNotifications(Peer):
@@ -64,6 +82,24 @@ class CachesListsForAll(Peer):
 
     def cacheable(self, result: JsonObject) -> JsonObject:
         return {**super().cacheable(result), "cacheScope": "public", "ttlMs": 60_000}
+
+
+class CachesTheFirstList(Peer):
+    """Keeps the list of the first client that asks, and gives it to all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: list[str] = []
+
+    def listed(self, client: Client) -> list[str]:
+        self._kept = self._kept or super().listed(client)
+        return self._kept
+
+    async def called(self, call: Call) -> JsonObject:
+        name = call.params.get("name")
+        if name not in super().listed(call.client):
+            raise Refusal(-32602, f"there is no tool {name}")
+        return await super().called(call)
 
 
 class CancelsAcrossClients(Peer):
@@ -108,6 +144,13 @@ class IdsAsText(Peer):
 
     def answer_id(self, call: Call) -> object:
         return str(call.id) if call.method == "tools/call" else call.id
+
+
+class InlinesDocuments(Peer):
+    """Returns a document itself, in base64, where it could say where it is."""
+
+    async def tool_document(self, call: Call) -> JsonObject:
+        return self.said(base64.b64encode(bytes(range(256)) * 400).decode())
 
 
 class InventsTokens(Peer):
@@ -245,6 +288,16 @@ class SharedIds(Peer):
             await anyio.sleep_forever()  # The stream that the answer is due on stays open.
 
 
+class SharesSessions(Peer):
+    """Opens one session for all its clients."""
+
+    def session_id(self) -> str:
+        return "session-of-everybody"
+
+    def admitted(self, client: Client | None, secret: str) -> Client | None:
+        return client
+
+
 class ShowsSecrets(Peer):
     """Shows the credential of whoever calls in an error."""
 
@@ -267,6 +320,21 @@ class TakesAnySession(Peer):
 
     def admitted(self, client: Client | None, secret: str) -> Client | None:
         return client
+
+
+class WedgesOnStderr(Peer):
+    """Has a process of its own write to standard error, reads none of it, and waits for what it says after that."""
+
+    async def tool_noise(self, call: Call) -> JsonObject:
+        code = "import sys; sys.stderr.write('x' * int(sys.argv[1])); print('written')"
+        size = str(call.arguments.get("bytes"))
+        async with await anyio.open_process([sys.executable, "-S", "-c", code, size]) as process:
+            assert process.stdout is not None
+            try:
+                said = await process.stdout.receive()
+            finally:
+                process.kill()
+        return self.said(said.decode())
 
 
 class WritesAtExit(Peer):

@@ -6,9 +6,10 @@ Nothing in it knows which bug it is going to meet. What a mutant does not answer
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -45,6 +46,8 @@ EXACT: Final = 9_007_199_254_740_993
 NOISE: Final = 1_048_576
 """More than a pipe holds."""
 
+_GRANTS: Final = ("store__echo", "store__gate", "store__relay")
+
 Work = Callable[[], Awaitable[object]]
 
 
@@ -57,7 +60,8 @@ async def held(make: Callable[[], Peer], era: Era, way: Way) -> WireLog:
         way: How the peer is reached. As a process it has one client only.
     """
     shared = Carried(make())
-    links = {each: _at(shared, make.__name__, way, each) for each in (("alice",) if way == "stdio" else ("alice", "bob"))}
+    callers = ("alice",) if way == "stdio" else ("alice", "bob")
+    links = {each: replace(_at(shared, make.__name__, way, each), grants=_GRANTS) for each in callers}
     settings = replace(Settings(), open_timeout=10.0, fail_on_findings=False)
     opener = Opener({**links, "store": link(Carried(Peer()))}, era, settings)
     opener.model.script(*["it is so"] * 16)
@@ -102,18 +106,24 @@ class _Session:
     board: AsyncBoard
     tasks: TaskGroup
     names: tuple[str, ...]
+    own: dict[str, str] = field(default_factory=lambda: defaultdict(lambda: "echo"))
     cancelled: float = 0.0
     patience: float = PATIENCE
 
     async def hold(self) -> None:
         """Use each peer by itself, both at the same time, and `store` through them."""
         for name in self.names:
-            await self.tried(self.board.client(name).list_tools)
+            await self.tried(partial(self._listed, name))
             await self.tried(partial(self.board.client(name).call_tool, "echo", {"text": "typed"}))
         await self._both(self._one_by_one)
         await self._at_once()
         await self._abandoned()
         await self._both(self._again)
+
+    async def _listed(self, name: str) -> None:
+        """List tools, and take note of the one that is this client's alone."""
+        tools = await self.board.client(name).list_tools()
+        self.own[name] = next((tool.name for tool in tools.tools if tool.name.startswith("own_")), "echo")
 
     async def linger(self) -> None:
         """Keep the board open for as long as cancelled work may take to end."""
@@ -151,7 +161,11 @@ class _Session:
         await self.tried(self.call(name, "log"))
         await self.tried(self.call(name, "fail"))
         await self.tried(self.call(name, "noise", bytes=NOISE))
+        await self.tried(self.call(name, "document"))
+        await self.tried(self.call(name, self.own[name]))
         await self.tried(self.call(name, "ask", prompt=f"{name} asks"))
+        for tool in ("store__echo", "store__log"):
+            await self.tried(self.call(name, "run", name=tool, tools=["store__echo"]))
         echoed: dict[str, object] = {"text": f"from {name}", "number": EXACT}
         trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
         relay = partial(board.options(meta=trace).call, f"{name}__relay", {"name": "store__echo", "arguments": echoed})

@@ -20,8 +20,9 @@ from pytest_mcpsym.switchboard.settings import Settings
 from pytest_mcpsym.switchboard.target import Era, link
 from pytest_mcpsym.wire.log import WireLog
 
+from .calls import JsonObject
 from .carriers import Carried
-from .peer import JsonObject, Peer
+from .peer import Peer
 
 __all__ = ["wandered"]
 

@@ -99,6 +99,10 @@ def runs_on(log: WireLog) -> bool:
     return given_up and any(each.caused.end is None for each in _survived(View(log)))
 
 
+_CROSSED: Final = 8
+"""Entries of the log that may come between an answer and the note of the closed stream that brought it about."""
+_MANY: Final = 32
+"""Cancellations before an answer that are looked at."""
 _SAYS_SO: Final = re.compile(r"\bcancell?ed\b", re.IGNORECASE)
 """What the error of a request says that was cancelled; JSON-RPC has no code for it."""
 
@@ -118,25 +122,28 @@ def of_another(view: View) -> Iterator[Finding]:
     ]
     if not said:
         return
-    ended = sorted(
-        (each.end, each) for each in view.correlation.exchanges if each.state == "cancelled" and each.end is not None
-    )
-    ends = [end for end, _ in ended]
-    times = {entry.seq: entry.time for entry in view.log}
-    needed = {each.exchange.request.seq for each in view.routes.walk() if each.children}
+    ended = sorted((each for each in view.correlation.exchanges if each.state == "cancelled"), key=lambda each: each.end or 0)
+    ends = [each.end or 0 for each in ended]
+    needed = {each.exchange.request.seq for each in view.hops if each.children}
     for exchange in said:
         assert exchange.response is not None
-        before = bisect_left(ends, exchange.response.seq) - 1
-        if before < 0 or exchange.request.seq in needed or exchange.request.seq in view.placements.legs:
+        if exchange.request.seq in needed or exchange.request.seq in view.placements.legs:
             continue
-        end, other = ended[before]
-        soon = exchange.response.time - times[end] <= GRACE and exchange.request.seq < end
-        if soon and other.direction == exchange.direction:
-            text = f"{exchange.link}: {called(exchange)} was answered as cancelled when {called(other)} on {other.link} was, and nobody had cancelled it"
-            frames = sorted(
-                (exchange.request, other.request, *other.cancellations[:1], exchange.response), key=lambda each: each.seq
-            )
-            yield of_another.finding(text, frames, exchange.link, view.route(exchange))
+        first = bisect_left(ends, exchange.request.seq)
+        last = bisect_left(ends, exchange.response.seq + _CROSSED)
+        since = exchange.response.time - GRACE
+        at_once = [
+            each
+            for each in ended[max(first, last - _MANY) : last]
+            if each.direction == exchange.direction and view.times[each.end or 0] >= since
+        ]
+        other = next((each for each in at_once if each.id == exchange.id), at_once[-1] if at_once else None)
+        if other is not None:
+            what = f"{called(exchange)} was answered as cancelled when {called(other)} on {other.link} was"
+            text = f"{exchange.link}: {what}, and nobody had cancelled it"
+            frames = (exchange.request, other.request, *other.cancellations[:1], exchange.response)
+            ordered = sorted(frames, key=lambda frame: frame.seq)
+            yield of_another.finding(text, ordered, exchange.link, view.route(exchange))
 
 
 def _error(exchange: Exchange) -> Mapping[str, object]:

@@ -42,14 +42,15 @@ def unanswered(view: View) -> Iterator[Finding]:
     """Find requests still open when their link closed or the log ended, and those that the host waited for in vain.
 
     Those of the server are warnings, because the host owed the answer; what it asked after the host had begun to close the link
-    could not be answered, and what it asked for a call that was cancelled need not be. What HTTP refused was told so by its status. A `subscriptions/listen` has none as long as it lasts,
+    could not be answered, and what it asked for a call that was cancelled need not be; nor need anything once the client has quit. What HTTP refused was told so by its status. A `subscriptions/listen` has none as long as it lasts,
     and none if the connection just ends (its description in the 2026-07-28 schema).
     """
     refused = _refusals(view, _BROKEN)
     closing = {note.link: note for note in view.log.notes if note.channel == "closing"}
+    left = {note.link for note in view.log.notes if note.channel == "quit"}
     yield from _in_vain(view)
     for exchange in view.correlation.exchanges:
-        if exchange.state != "open" or exchange.method == "subscriptions/listen":
+        if exchange.state != "open" or exchange.method == "subscriptions/listen" or exchange.link in left:
             continue
         if exchange.direction == "to-client" and _is_moot(exchange, view):
             continue

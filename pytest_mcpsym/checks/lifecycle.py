@@ -123,5 +123,32 @@ def _left(view: View, kinds: Mapping[str, str], how: str) -> Iterator[tuple[str,
                 yield note.link, f"{note.link}: the server left {f'a {one}' if len(things) == 1 else kind} {how}: {shown}"
 
 
-LIFECYCLE: Final = Registry((before_initialized, answered_at_exit, left_running, left_open))
+@check(
+    "lifecycle:client-quit",
+    severity="error",
+    sentence="A client lives through whatever a server may send it: progress that nobody waits for, many changes, a ping.",
+    source="https://github.com/anthropics/claude-code/issues/47765",
+    at_close=True,
+)
+def client_quit(view: View) -> Iterator[Finding]:
+    """Find clients under test that broke off, with an exit status that says so or in the middle of what they had asked."""
+    for note in view.log.notes:
+        if note.channel != "quit":
+            continue
+        before = [frame for frame in view.log.frames if frame.link == note.link and frame.seq < note.seq]
+        waited = [
+            each.request
+            for each in view.correlation.exchanges
+            if each.link == note.link and each.direction == "to-server" and each.open_at(note.seq)
+        ]
+        if note.data.get("status") or waited:
+            last = next((frame for frame in reversed(before) if frame.direction == "to-client"), None)
+            said = "nothing" if last is None else shown(last.message.method or "an answer")
+            text = (
+                f"{note.link}: the client ended with status {note.data.get('status')}; the last that it had been sent is {said}"
+            )
+            yield client_quit.finding(text, [*waited, *([last] if last is not None else [])], note.link)
+
+
+LIFECYCLE: Final = Registry((client_quit, before_initialized, answered_at_exit, left_running, left_open))
 """All checks of this family."""

@@ -6,16 +6,16 @@ Requests that belong to the link (`ping`, `roots/list`) and those of tasks, whic
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, Severity, View, check
 from pytest_mcpsym.checks.wording import called, shown
 from pytest_mcpsym.wire.exchange import Exchange, token_text
-from pytest_mcpsym.wire.extension import CAUSE_KEY
+from pytest_mcpsym.wire.extension import CAUSE_KEY, CONTINUE
 
-__all__ = ["ORIGIN", "nobody", "not_granted", "refusal_of", "unclear", "unknown_cause"]
+__all__ = ["ORIGIN", "failed_calls", "nobody", "not_granted", "refusal_of", "unclear", "unknown_cause"]
 
 GRACE: Final = 1.0
 """Seconds for which what a server asks may have crossed a cancellation on its way."""
@@ -166,15 +166,21 @@ def _causeless(view: View) -> list[tuple[Exchange, int, tuple[Exchange, ...]]]:
 
 def refusal_of(asked: Exchange) -> str | None:
     """Return why the host refused what a server asked, where it did: `data.reason` of its error."""
-    data = None if asked.response is None else asked.response.message.error.get("data")
-    reason = cast("dict[str, object]", data).get("reason") if isinstance(data, dict) else None
+    return None if asked.response is None else _reason(asked.response.message.error)
+
+
+def _reason(error: object) -> str | None:
+    reason = _members(_members(error).get("data")).get("reason")
     return reason if isinstance(reason, str) else None
 
 
-def _of_its_own(asked: Exchange) -> bool:
+def _members(value: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _of_its_own(link: str, call: Mapping[str, object]) -> bool:
     """Whether a server asks the host for what it has itself, which no grant is for."""
-    params = asked.request.message.params
-    return str(params.get("name", params.get("uri"))).startswith((f"{asked.link}__", f"{asked.link}+"))
+    return str(call.get("name", call.get("uri"))).startswith((f"{link}__", f"{link}+"))
 
 
 @check(
@@ -187,9 +193,29 @@ def not_granted(view: View) -> Iterator[Finding]:
     """Find requests of servers that the host refused, because they are for something of others that they were not granted."""
     for asked in view.correlation.exchanges:
         refused = asked.direction == "to-client" and refusal_of(asked) == "not-granted"
-        if refused and not _of_its_own(asked):
+        if refused and not _of_its_own(asked.link, asked.request.message.params):
             text = f"{asked.link}: the server asked for {called(asked)}, which it is not granted"
             yield not_granted.finding(text, (asked.request,), asked.link, view.route(asked))
+    for leg, call, error in failed_calls(view):
+        if _reason(error) == "not-granted" and not _of_its_own(leg.link, call):
+            name = shown(str(call.get("name", call.get("uri"))))
+            text = f"{leg.link}: the server asked in a leg for {name}, which it is not granted"
+            yield not_granted.finding(text, (leg.request,), leg.link, view.route(leg))
+
+
+def failed_calls(view: View) -> Iterator[tuple[Exchange, Mapping[str, object], object]]:
+    """Yield the calls of modern legs that the host answered with an error: the leg that took it, the call's params, the error."""
+    claims: dict[tuple[str, str], Mapping[str, object]] = {}
+    for exchange in view.correlation.exchanges:
+        if exchange.method == CONTINUE:
+            given = exchange.request.message.params
+            calls = claims.get((exchange.link, str(given.get("continuation"))), {})
+            for key, response in _members(given.get("responses")).items():
+                if "error" in _members(response):
+                    yield exchange, _members(_members(calls.get(key)).get("params")), _members(response)["error"]
+        if exchange.response is not None and "continuation" in exchange.response.message.result:
+            result = exchange.response.message.result
+            claims[exchange.link, str(result["continuation"])] = _members(result.get("calls"))
 
 
 ORIGIN: Final = Registry((unknown_cause, nobody, unclear, not_granted))

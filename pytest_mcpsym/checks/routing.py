@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 from pytest_mcpsym.checks.finding import Finding, Registry, View, check
+from pytest_mcpsym.checks.origin import failed_calls
 from pytest_mcpsym.checks.wording import called
 from pytest_mcpsym.wire.exchange import Exchange
 from pytest_mcpsym.wire.extension import CONTINUE
@@ -197,15 +198,21 @@ def gave_up(view: View) -> Iterator[Finding]:
     told: set[tuple[str, str, str]] = set()
     if not any(_failed(each) for each in view.correlation.exchanges):
         return
+    broken_legs = {
+        view.placements.legs[leg.request.seq].request.seq
+        for leg, _, _ in failed_calls(view)
+        if leg.request.seq in view.placements.legs
+    }
     for root in sorted(view.routes, key=lambda each: each.exchange.request.seq):
         key = (str(root.callee), root.method, root.target)
         given = root.exchange.request.message.params.get("arguments")
         names = frozenset(cast("dict[str, object]", given)) if isinstance(given, dict) else frozenset[str]()
         failed = _failed(view.concluded(root.exchange))
-        if root.children and not failed:
+        broke = root.exchange.request.seq in broken_legs or any(_failed(child.via or child.exchange) for child in root.children)
+        if root.children and not failed and not broke:
             worked[key] = (names, root)
             broken.pop(key, None)
-        elif any(child.refused or _failed(child.via or child.exchange) for child in root.children):
+        elif broke:
             if key in worked:
                 broken[key] = root
         elif key in broken and key not in told and not root.children and names == worked[key][0] and failed:

@@ -1,4 +1,4 @@
-"""`mcpsym mutants`: what the checks make of servers with one bug each, and of healthy ones, as a table.
+"""`mcpsym mutants`: what the checks make of servers, gateways and clients with one bug each, and of healthy ones, as a table.
 
 It runs a session with each, so it needs no network and half a minute. Status 0 if every mutant is named and nothing is found on a
 healthy peer, else 1. Pinned by `tests/cli/test_mutants.py`.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 from pytest_mcpsym.cli.error import CommandError
 
 if TYPE_CHECKING:
-    from fake_servers.mutants import Cell, Outcome
+    from fake_servers.mutants import Absence, Cell, Outcome
 
 __all__ = ["add_arguments", "run"]
 
@@ -38,25 +38,22 @@ def run(given: Namespace) -> int:
 
     from pytest_mcpsym.fakes import mutants
 
-    wanted = [
-        cell
-        for cell in mutants.cells(mutants.MUTANTS)
-        if _asked(cell, cast("Sequence[str]", given.row))
-        and given.era in (None, cell.era)
-        and given.transport in (None, cell.way)
-    ]
+    wanted = [cell for cell in mutants.cells(mutants.MUTANTS) if _wanted(cell, given)]
     for name in cast("Sequence[str]", given.row):
         _refuse_unknown(name, [each for mutant in mutants.MUTANTS for each in (mutant.row, mutant.name)])
     if not given.json and sys.stderr.isatty():
         sys.stderr.write(f"{len(wanted)} sessions\n")
     outcomes = anyio.run(mutants.detect, wanted)
     wandered = anyio.run(mutants.wander, range(cast("int", given.random)))
-    sys.stdout.write((_json if given.json else _table)(outcomes, wandered))
+    absent = [each for each in mutants.absences(mutants.MUTANTS) if _wanted(each, given)]
+    sys.stdout.write((_json if given.json else _table)(outcomes, wandered, absent))
     return 0 if all(each.right for each in outcomes) and not any(wandered.values()) else 1
 
 
-def _asked(cell: Cell, rows: Sequence[str]) -> bool:
-    return not rows or cell.mutant is None or cell.mutant.row in rows or cell.mutant.name in rows
+def _wanted(cell: Cell | Absence, given: Namespace) -> bool:
+    rows = cast("Sequence[str]", given.row)
+    named = not rows or cell.mutant is None or cell.mutant.row in rows or cell.mutant.name in rows
+    return named and given.era in (None, cell.era) and given.transport in (None, cell.way)
 
 
 def _refuse_unknown(name: str, known: Sequence[str]) -> None:
@@ -66,11 +63,14 @@ def _refuse_unknown(name: str, known: Sequence[str]) -> None:
         raise CommandError(f"the catalogue has no row and no mutant {name!r}{hint}")
 
 
-def _json(outcomes: Sequence[Outcome], wandered: Mapping[int, Sequence[str]]) -> str:
-    rows: list[dict[str, object]] = [
+def _json(outcomes: Sequence[Outcome], wandered: Mapping[int, Sequence[str]], absent: Sequence[Absence]) -> str:
+    from pytest_mcpsym.fakes import mutants
+
+    rows: list[Mapping[str, object]] = [
         {
             "row": None if each.cell.mutant is None else each.cell.mutant.row,
             "mutant": None if each.cell.mutant is None else each.cell.mutant.name,
+            "peer": each.cell.name,
             "about": None if each.cell.mutant is None else each.cell.mutant.about,
             "era": each.cell.era,
             "transport": each.cell.way,
@@ -81,15 +81,34 @@ def _json(outcomes: Sequence[Outcome], wandered: Mapping[int, Sequence[str]]) ->
         }
         for each in outcomes
     ]
+    rows += [
+        {
+            "row": each.mutant.row,
+            "mutant": each.mutant.name,
+            "peer": each.mutant.name,
+            "about": each.mutant.about,
+            "era": each.era,
+            "transport": each.way,
+            "not_applicable": each.word,
+            "because": mutants.REASONS[each.word],
+        }
+        for each in absent
+    ]
     for seed, found in wandered.items():
         rows.append({"row": None, "mutant": None, "seed": seed, "findings": list(found)})
     return json.dumps(rows, indent=2) + "\n"
 
 
-def _table(outcomes: Sequence[Outcome], wandered: Mapping[int, Sequence[str]]) -> str:
-    """One line for each mutant and check that names it, with the places; then the missed, the controls and the counts."""
+def _table(outcomes: Sequence[Outcome], wandered: Mapping[int, Sequence[str]], absent: Sequence[Absence]) -> str:
+    """One line for each mutant and check that names it, with the places, and where it cannot exist; then the words for why, and the counts."""
+    from pytest_mcpsym.fakes import mutants as catalogue
+
     lines: list[str] = []
-    mutants = list(dict.fromkeys(each.cell.mutant for each in outcomes if each.cell.mutant is not None))
+    mutants = [
+        each
+        for each in catalogue.MUTANTS
+        if any(cell.mutant is each for cell in (*absent, *(outcome.cell for outcome in outcomes)))
+    ]
     for mutant in mutants:
         lines.append(f"{mutant.row}  {mutant.name}: {mutant.about}")
         own = [each for each in outcomes if each.cell.mutant is mutant]
@@ -102,11 +121,12 @@ def _table(outcomes: Sequence[Outcome], wandered: Mapping[int, Sequence[str]]) -
                 if each.named == named
             )
             lines.append(f"     {named or 'MISSED'}: {places}")
-        if mutant.limits:
-            lines.append(f"     only there: {mutant.limits}")
+        for word in dict.fromkeys(each.word for each in absent if each.mutant is mutant):
+            where = (f"{each.era} {each.way}" for each in absent if each.mutant is mutant and each.word == word)
+            lines.append(f"     cannot exist ({word}): {', '.join(where)}")
     controls = [each for each in outcomes if each.cell.mutant is None]
     lines += [
-        f"FALSE ALARM on the healthy peer, {each.cell.era} {each.cell.way}: {', '.join(each.found)}"
+        f"FALSE ALARM on the healthy {'client' if each.cell.client else 'peer'}, {each.cell.era} {each.cell.way}: {', '.join(each.found)}"
         for each in controls
         if each.found
     ]
@@ -115,5 +135,7 @@ def _table(outcomes: Sequence[Outcome], wandered: Mapping[int, Sequence[str]]) -
     named = sum(1 for each in outcomes if each.named)
     alarms = sum(1 for each in controls if each.found) + sum(map(bool, wandered.values()))
     runs = f" and in {len(wandered)} random runs" if wandered else ""
-    counts = f"{named} of {seen} detected, {alarms} false alarms on {len(controls)} healthy controls{runs}"
-    return "\n".join([*lines, "", counts]) + "\n"
+    counts = f"{named} of {seen} detected, {len(absent)} cannot exist, {alarms} false alarms on {len(controls)} healthy controls{runs}"
+    words = list(dict.fromkeys(each.word for each in absent))
+    notes = [f"{word}: {catalogue.REASONS[word]}" for word in words]
+    return "\n".join([*lines, "", *notes, *([""] if notes else []), counts]) + "\n"

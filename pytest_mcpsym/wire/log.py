@@ -17,7 +17,7 @@ from pytest_mcpsym.wire.frame import Direction, Envelope, Frame
 __all__ = ["Cause", "Entry", "Evidence", "Note", "SideChannel", "WireLog"]
 
 SideChannel = Literal[
-    "open", "credentials", "closing", "close", "stderr", "exit", "http", "failure", "approval", "left", "fault"
+    "open", "credentials", "closing", "close", "stderr", "exit", "http", "failure", "approval", "left", "quit", "fault"
 ]
 """Side channels of a link:
 
@@ -31,6 +31,7 @@ SideChannel = Literal[
 * `stderr`: `{"text": one line without its newline}`
 * `exit`: `{"status": int, "asked": bool}`: exit status of the peer's process (negative: ended by that signal), and whether it
   was asked to end (its standard input had been closed)
+* `quit`: `{"status": int}`: a client under test has ended by itself, with that exit status
 * `http`: `{"exchange": int, "event": "request" | "response" | "closed", "method": str, "url": str, "status": int,
   "headers": list of [name, value], "by": "host" | "peer", "given_up": true, "timed_out": true}`, each with what is known at that event;
   `given_up` where the host closed a stream for which nobody waited any more, the modern cancellation, with `timed_out` where that

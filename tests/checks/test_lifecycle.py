@@ -77,3 +77,23 @@ def test_one_answer_that_comes_when_a_link_that_never_opened_is_given_up_is_enou
     telling.answer(request)
     telling.log.note("weather", "exit", status=0, asked=asked)
     assert [each.check for each in run(telling.log)] == found
+
+
+def quitted(status: int, *, answered: bool) -> list[tuple[str, int]]:
+    telling = Telling()
+    call = telling.call("caller", 1)
+    if answered:
+        telling.answer(call)
+    last = telling.notify("caller", "to-client", "message")
+    telling.log.note("caller", "quit", status=status)
+    telling.log.note("caller", "close", by="host")
+    return [(each.check, last.seq - max(each.frames)) for each in run(telling.log)]
+
+
+@pytest.mark.parametrize(("status", "answered"), [(1, True), (1, False), (0, False)])
+def test_a_client_that_breaks_off_is_an_error_that_shows_what_it_was_sent_last(status: int, answered: bool) -> None:
+    assert quitted(status, answered=answered) == [("lifecycle:client-quit", 0)]
+
+
+def test_a_client_that_leaves_when_it_has_all_its_answers_is_no_finding() -> None:
+    assert quitted(0, answered=True) == []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pytest_mcpsym.checks import run
-from pytest_mcpsym.wire.extension import CAUSE_KEY
+from pytest_mcpsym.wire.extension import CAUSE_KEY, CONTINUE
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
 from tests.wire.strategies import Telling
@@ -177,3 +177,15 @@ def test_asking_for_what_is_not_granted_is_a_warning(name: str, reason: str, fou
     telling.answer(frame, "error", data={"reason": reason})
     telling.answer(call)
     assert told(telling) == ([("origin:not-granted", "warning", (frame.seq,))] if found else [])
+
+
+@pytest.mark.parametrize(("name", "found"), [("b__t", True), ("agent__t", False)])
+def test_asking_in_a_leg_for_what_is_not_granted_is_a_warning(name: str, found: bool) -> None:
+    telling = Telling()
+    call = telling.call("agent", 1)
+    asks = {"k": {"method": "tools/call", "params": {"name": name}}}
+    telling.answer(call, resultType="dev.mcpsym/calls", calls=asks, continuation="c")
+    refused = {"k": {"error": {"code": -32602, "message": "no", "data": {"reason": "not-granted"}}}}
+    leg = telling.request("agent", "to-server", 2, CONTINUE, {"continuation": "c", "responses": refused})
+    telling.answer(leg)
+    assert told(telling) == ([("origin:not-granted", "warning", (leg.seq,))] if found else [])

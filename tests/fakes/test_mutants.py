@@ -9,10 +9,16 @@ from typing import cast
 import anyio
 import pytest
 
-from fake_servers.mutants import MUTANTS, Cell, Mutant, Outcome, Peer, cells, detect, made, wander
+from fake_servers.mutants import MUTANTS, REASONS, Cell, Mutant, Outcome, absences, cells, detect, made, wander
 from fake_servers.mutants.session import Way
 from pytest_mcpsym.checks import DEFAULT
 from pytest_mcpsym.switchboard.target import Era
+
+
+def _by_turns(row: int, mutant: Mutant) -> Cell:
+    era, way = mutant.eras[row % len(mutant.eras)], mutant.ways[row % len(mutant.ways)]
+    return Cell(mutant, cast("Era", era), cast("Way", way), mutant.client)
+
 
 CONTROLS = [cell for cell in cells() if cell.mutant is None]
 EVERYWHERE = frozenset({"F16", "F25", "F38"})
@@ -20,17 +26,13 @@ EVERYWHERE = frozenset({"F16", "F25", "F38"})
 PLACES = [
     cell
     for row, mutant in enumerate(MUTANTS)
-    for cell in (
-        cells([mutant])[len(CONTROLS) :]
-        if mutant.row in EVERYWHERE
-        else [Cell(mutant, cast("Era", mutant.eras[row % len(mutant.eras)]), cast("Way", mutant.ways[row % len(mutant.ways)]))]
-    )
+    for cell in (cells([mutant])[len(CONTROLS) :] if mutant.row in EVERYWHERE else [_by_turns(row, mutant)])
 ]
 """Each other mutant once, in eras and on transports by turns; `mcpsym mutants` has them all."""
 
 
 def named(cell: Cell) -> str:
-    return "-".join([Peer.__name__ if cell.mutant is None else cell.mutant.name, cell.era, cell.way])
+    return f"{cell.name}-{cell.era}-{cell.way}"
 
 
 @cache
@@ -62,8 +64,14 @@ def test_every_mutant_has_a_name_of_its_own_and_says_what_it_does() -> None:
     assert [each.name for each in MUTANTS if not each.about] == []
 
 
-def test_what_a_mutant_cannot_be_is_explained() -> None:
-    assert [each.name for each in MUTANTS if (len(each.eras), len(each.ways)) != (2, 3) and not each.limits] == []
+def test_every_row_is_in_the_table_in_each_era_and_on_each_transport_or_it_says_why_not() -> None:
+    assert sorted({each.row for each in MUTANTS}) == [f"F{number:02}" for number in range(1, 39)]
+    assert {each.word for each in absences()} == set(REASONS)
+    assert len(cells()) - len(CONTROLS) + len(absences()) == len(MUTANTS) * 6
+
+
+def test_a_mutant_can_exist_somewhere() -> None:
+    assert [each.name for each in MUTANTS if not (each.eras and each.ways)] == []
 
 
 def test_the_checks_that_have_to_name_a_mutant_exist() -> None:

@@ -275,7 +275,7 @@ async def test_a_board_that_closes_at_once_still_sees_what_outlives_its_cancelle
 ) -> None:
     opener = Opener({"gateway": Carried(peer()), "store": Carried(Peer())}, None, Settings(fail_on_findings=False))
     async with opener as board, anyio.create_task_group() as tasks:
-        tasks.start_soon(board.call, "gateway__relay", {"name": "store__gate", "arguments": {}})
+        tasks.start_soon(board.call, "gateway__relay", {"name": "store__gate"})
         await until(lambda: any(frame.link == "store" and b"gate" in frame.data for frame in board.log.frames))
         tasks.cancel_scope.cancel()
     assert [each.check for each in board.findings if each.severity == "error"] == found
