@@ -51,8 +51,12 @@ def stems_of(names: Mapping[Path, Iterable[str]]) -> dict[str, list[str]]:
 def find_orphans(usage: Usage) -> list[Path]:
     """Return the recordings that this run should have used and did not, in order of their paths."""
     found: set[Path] = set()
-    for module, stems in usage.stems.items():
-        path = Path(module)
+    modules = [(Path(module), module, stems) for module, stems in usage.stems.items()]
+    # Most projects have none, and to look for files in a folder costs much more than to look for the folder.
+    folders = {folder for folder in {path.parent for path, _, _ in modules} if (folder / FOLDER).is_dir()}
+    for path, module, stems in modules:
+        if path.parent not in folders:
+            continue
         for file in (path.parent / FOLDER / path.stem).glob("*.jsonl"):
             owner = max((stem for stem in stems if file.name.startswith(f"{stem}.")), key=len, default=None)
             gone = owner is None and usage.whole
@@ -60,7 +64,7 @@ def find_orphans(usage: Usage) -> list[Path]:
             if gone or unopened:
                 found.add(file)
     if usage.whole:
-        for folder in {Path(module).parent for module in usage.stems}:
+        for folder in folders:
             for recorded in (folder / FOLDER).glob("*"):
                 if recorded.is_dir() and not (folder / f"{recorded.name}.py").exists():
                     found.update(recorded.glob("*.jsonl"))
