@@ -17,7 +17,7 @@ def pieces(fault: Fault, data: bytes) -> list[bytes]:
     """Cut bytes as a `split` wants it: evenly; or inside of characters, or of what frames them, as far as there are any."""
     most = int(fault.number("pieces")) - 1
     if fault.text("at") == "character":
-        places = [place for place, byte in enumerate(data) if byte & 0xC0 == 0x80]
+        places = [place for place, byte in enumerate(data) if place and byte & 0xC0 == 0x80]
     elif fault.text("at") == "framing":
         places = [found.end() for found in _FRAMING.finditer(data) if 0 < found.end() < len(data)]
     else:

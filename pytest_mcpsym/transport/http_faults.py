@@ -1,7 +1,8 @@
 """What faults of a link make of one HTTP exchange: a response in place of the server's, less of the server's, or the same in other pieces.
 
 What is to be done to a message that is posted was decided when the channel was handed it; what is to be done to those of a response is
-decided as they come. Pinned by `tests/faults/test_http.py`.
+decided as they come. Pinned by `tests/faults/test_bytes.py` and
+`tests/faults/test_matrix.py`.
 """
 
 from __future__ import annotations

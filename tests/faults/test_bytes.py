@@ -50,6 +50,33 @@ def test_a_message_that_waits_for_a_next_one_is_written_in_the_end(switchboard: 
     assert reads(board)[-2:] == ["1", "end"]
 
 
+@pytest.mark.parametrize("way", ["stdio", "http", "modern-http"])
+@pytest.mark.parametrize(
+    "fault", ["split pieces=40 seconds=0 at=character", "split pieces=9 seconds=0 at=framing", "coalesce seconds=0.02"]
+)
+def test_what_comes_from_the_server_is_the_same_in_other_pieces(
+    switchboard: Switchboard, reached: Reached, way: str, fault: str
+) -> None:
+    kind, *options = fault.split()
+    heard: list[float] = []
+
+    def hear(step: float, _total: float | None, _message: str | None) -> None:
+        heard.append(step)
+
+    with switchboard(peer=reached(way)) as board:
+        board.link("peer").fault(" ".join([kind, "to-client", *options]))
+        board.options(progress=hear).call("peer__count", to=3)
+        said = board.call("peer__echo", text="größer: 你好 😀")
+    assert heard == [1, 2, 3]
+    assert said.content[0].model_dump()["text"] == "größer: 你好 😀"
+    assert [note.data["what"] for note in board.log.notes if note.channel == "fault"][-5:] == [
+        *["notification"] * 3,
+        "answer",
+        "answer",
+    ]
+    assert board.findings == ()
+
+
 @pytest.mark.parametrize("kind", ["split", "coalesce"])
 def test_what_a_pipe_does_with_bytes_is_refused_elsewhere(switchboard: Switchboard, reached: Reached, kind: str) -> None:
     refused = pytest.raises(
