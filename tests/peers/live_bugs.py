@@ -46,6 +46,13 @@ BUGS: Final = {
         "jsonrpc:unanswered",
         "use ids that are no digits",
     ),
+    "folded-ids": LiveBug(
+        "F02",
+        "mcp 2.3.0, HTTP with sessions",
+        'Of two requests in flight with the ids `5` and `"5"` one gets no answer: its event stream ends without one.',
+        "jsonrpc:unanswered",
+        "use ids of one type",
+    ),
     "infinity": LiveBug(
         "F31",
         "mcp 2.3.0, every transport",

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Any, Literal, cast
 
@@ -24,7 +24,11 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.extension import Extension
 from mcp_types import CallToolRequestParams, InputRequiredResult, TextContent
 
+from pytest_mcpsym import link
 from pytest_mcpsym.checks import run
+from pytest_mcpsym.errors import FindingsError, LinkError
+from pytest_mcpsym.explore import Ask
+from pytest_mcpsym.switchboard.opener import switchboard
 from pytest_mcpsym.wire.log import WireLog
 from tests.peers.live_bugs import BUGS, PAGE, page
 from tests.peers.provision import NPM_ROOT, typescript_peer
@@ -204,6 +208,28 @@ def test_folded_cancellation_and_infinity(script: list[str]) -> None:
         assert talk.hear("f") is not None
         is_there("folded-cancellation", there=talk.hear(7, PATIENCE) is None)
         assert BUGS["folded-cancellation"].check in talk.found()
+
+
+# The SDK leaves the stream that it lost to the garbage collector, which warns of it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_folded_ids() -> None:
+    server = MCPServer("sdk", log_level="CRITICAL")
+
+    @server.tool(structured_output=False)
+    async def echo() -> str:
+        await anyio.lowlevel.checkpoint()
+        return "echo"
+
+    echoing: dict[str, object] = {"name": "echo", "arguments": {}}
+    lost = ""
+    opened = switchboard(server=link(server, transport="http"), era="handshake")
+    with suppress(FindingsError), opened as board:
+        try:
+            board.play(Ask("tools/call", echoing, id=5000), Ask("tools/call", echoing, id="5000"))
+        except LinkError as error:
+            lost = str(error)
+    is_there("folded-ids", there="the event stream ended without an answer" in lost)
+    assert BUGS["folded-ids"].check in {finding.check for finding in board.findings}
 
 
 def test_lone_surrogate(script: list[str]) -> None:
