@@ -46,6 +46,13 @@ BUGS: Final = {
         "jsonrpc:unanswered",
         "use ids that are no digits",
     ),
+    "deadly-cancellation": LiveBug(
+        "F14",
+        "mcp 1.30.0, stdio",
+        "A cancellation that comes on the heels of two requests kills the server: it ends with exit status 1.",
+        "jsonrpc:unanswered",
+        "update to version 2",
+    ),
     "folded-ids": LiveBug(
         "F02",
         "mcp 2.3.0, HTTP with sessions",

@@ -31,7 +31,7 @@ from pytest_mcpsym.explore import Ask
 from pytest_mcpsym.switchboard.opener import switchboard
 from pytest_mcpsym.wire.log import WireLog
 from tests.peers.live_bugs import BUGS, PAGE, page
-from tests.peers.provision import NPM_ROOT, typescript_peer
+from tests.peers.provision import NPM_ROOT, TIME_ROOT, sdk_v1_peer, typescript_peer
 from tests.peers.raw import LIMIT, handshake, request
 
 SERVER = """
@@ -85,6 +85,9 @@ MODERN = {
     "io.modelcontextprotocol/clientCapabilities": {},
 }
 """What a modern request says of a client that declares nothing."""
+
+SDK_1 = "the SDK's version 1"
+"""It is installed beside the servers that need it."""
 
 PATIENCE = 1.0
 """Seconds in which an answer that is not owed any more by then would have come: silence has no other sign."""
@@ -160,6 +163,8 @@ def talking(command: list[str], era: Literal["handshake", "modern"] = "handshake
 
 def released(software: str) -> str:
     """Return the version that is installed."""
+    if software == SDK_1:
+        return next(TIME_ROOT.glob("venv/**/site-packages/mcp-*.dist-info")).name.split("-")[1].removesuffix(".dist")
     if not software.startswith("@"):
         return version(software)
     package = NPM_ROOT / "node_modules" / software / "package.json"
@@ -208,6 +213,17 @@ def test_folded_cancellation_and_infinity(script: list[str]) -> None:
         assert talk.hear("f") is not None
         is_there("folded-cancellation", there=talk.hear(7, PATIENCE) is None)
         assert BUGS["folded-cancellation"].check in talk.found()
+
+
+def test_deadly_cancellation() -> None:
+    with talking(sdk_v1_peer()) as talk:
+        for number, method in ((1, "ping"), (2, "tools/list")):
+            talk.say(json.dumps(request(number, method)).encode())
+        talk.say(b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}')
+        with suppress(BrokenPipeError):
+            talk.say(json.dumps(request("alive", "ping")).encode())
+        is_there("deadly-cancellation", there=talk.hear("alive", PATIENCE) is None, software=SDK_1)
+        assert BUGS["deadly-cancellation"].check in talk.found()
 
 
 # The SDK leaves the stream that it lost to the garbage collector, which warns of it.
