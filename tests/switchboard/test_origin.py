@@ -232,6 +232,6 @@ async def test_each_of_several_open_calls_of_the_sdk_client_is_the_origin_of_wha
             board.model.when(name).reply(name)
         async with anyio.create_task_group() as tasks:
             for name in ("first", "second"):
-                tasks.start_soon(board.client("a").call_tool, name, {})
+                tasks.start_soon(board.client("a").call_tool, name)
         asked = {prompt.origin.hops[0].target: prompt.text for prompt in board.model.requests}
     assert asked == {"first": "first", "second": "second"}
