@@ -61,6 +61,13 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def mutants(session: nox.Session) -> None:
+    """Print which check names which mutant, and look for false alarms in 500 random uses of healthy servers."""
+    session.install("-e", ".[fakes]")
+    session.run("mcpsym", "mutants", *(session.posargs or ["--random", "500"]))
+
+
+@nox.session(python=OLDEST)
 def coverage(session: nox.Session) -> None:
     """Measure the branches that tests and examples reach, in subprocesses too."""
     session.install("-e", ".[test]")
