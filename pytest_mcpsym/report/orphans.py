@@ -65,7 +65,9 @@ def find_orphans(usage: Usage) -> list[Path]:
                 found.add(file)
     if usage.whole:
         for folder in folders:
+            # A module need not be a Python file: doctests stand in texts too.
+            there = {path.stem for path in folder.iterdir() if path.is_file()}
             for recorded in (folder / FOLDER).glob("*"):
-                if recorded.is_dir() and not (folder / f"{recorded.name}.py").exists():
+                if recorded.is_dir() and recorded.name not in there:
                     found.update(recorded.glob("*.jsonl"))
     return sorted(found)

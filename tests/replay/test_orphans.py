@@ -116,6 +116,26 @@ def test_a_run_that_leaves_the_bodies_out_says_nothing_of_files_and_writes_none(
     assert (again.status, again.changed, "recordings:" in again.text) == (0, {}, False), again.text
 
 
+DOCTEST = """
+>>> from servers import echo
+>>> switchboard, recorded = getfixture("switchboard"), getfixture("recorded")
+>>> with switchboard(echo=recorded(echo())) as board:
+...     print(board.call("echo__say", message="one").content[0].text)
+one
+"""
+
+
+def test_the_doctest_of_a_text_owns_its_recording(
+    example: MakeExample, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    made = example("").with_files({"page.txt": DOCTEST})
+    run = here(made, pytester, "--doctest-glob=page.txt", "--mcp-record")
+    assert set(run.changed) == {"recordings/page/page.txt.echo.jsonl"}
+    again = here(run.example, pytester, "--doctest-glob=page.txt")
+    assert (again.status, again.outcomes, again.changed) == (0, {"passed": 1}, {}), again.text
+
+
 UNITTEST = """
 import unittest
 import pytest
