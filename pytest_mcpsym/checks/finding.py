@@ -115,6 +115,16 @@ class View:
         return found
 
     @cached_property
+    def servers(self) -> Mapping[str, str]:
+        """The first link to the server of each link that was opened; one that is not here may be of any server."""
+        found: dict[str, str] = {}
+        for note in self.log.notes:
+            if note.channel == "open":
+                first = str(note.data.get("server", note.link))
+                found[note.link] = found.get(first, first)
+        return found
+
+    @cached_property
     def closing(self) -> Mapping[str, int]:
         """Where the host began to close each link: `seq` of the note."""
         return {note.link: note.seq for note in self.log.notes if note.channel == "closing"}

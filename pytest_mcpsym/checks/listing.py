@@ -178,17 +178,13 @@ def public_but_different(view: View) -> Iterator[Finding]:
 
     Only within the time to live of the first, because a list may change.
     """
-    targets = {
-        note.link: str(note.data.get("target"))
-        for note in view.log.notes
-        if note.channel == "open" and note.data.get("transport") in _HTTP
-    }
+    links = {note.link for note in view.log.notes if note.channel == "open" and note.data.get("transport") in _HTTP}
     kept: dict[tuple[str, str], list[_Page]] = defaultdict(list)
     for page in view.once(_pages):
         link = page.exchange.link
-        if link not in targets or not page.whole or page.response.message.result.get("cacheScope") != "public":
+        if link not in links or not page.whole or page.response.message.result.get("cacheScope") != "public":
             continue
-        others = kept[targets[link], page.exchange.method]
+        others = kept[view.servers[link], page.exchange.method]
         for other in others:
             ttl = other.response.message.result.get("ttlMs")
             alive = isinstance(ttl, int) and (page.response.time - other.response.time) * 1000 <= ttl

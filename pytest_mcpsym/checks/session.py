@@ -36,15 +36,17 @@ class _Reading:
     """What a log says of sessions: who opened them, and what became of requests in them.
 
     Attributes:
-        opened: Each by its id.
+        opened: Each by its server and its id.
         shared: Each that had the id of another, which is named, with the frame that gave it.
+        sharing: Links with such a session: how it serves them is no finding of its own.
         uses: Each use of a session that is not ended: (session, the frame sent in it, the status of the answer).
         requests: The frames sent, by link and number of the HTTP exchange.
         ended: The ids of those that their client ended.
     """
 
-    opened: dict[str, _Session] = field(default_factory=dict[str, _Session])
+    opened: dict[tuple[str, str], _Session] = field(default_factory=dict[tuple[str, str], _Session])
     shared: list[tuple[_Session, Frame]] = field(default_factory=list[tuple[_Session, Frame]])
+    sharing: set[str] = field(default_factory=set[str])
     uses: list[tuple[_Session, Frame, int]] = field(default_factory=list[tuple[_Session, Frame, int]])
     requests: dict[tuple[str, int], Frame] = field(default_factory=dict[tuple[str, int], Frame])
     ended: set[str] = field(default_factory=set[str])
@@ -56,7 +58,7 @@ def _read(view: View) -> _Reading:
     opens = any(each.method == "initialize" and each.request.envelope is not None for each in view.correlation.exchanges)
     for entry in view.log if opens else ():
         if isinstance(entry, Frame):
-            _read_frame(reading, entry)
+            _read_frame(reading, entry, view.servers.get(entry.link, ""))
         elif isinstance(entry, Note) and entry.channel == "http":
             number, status, event = entry.data.get("exchange"), entry.data.get("status"), entry.data.get("event")
             if event == "request" and entry.data.get("method") == "DELETE":
@@ -65,14 +67,14 @@ def _read(view: View) -> _Reading:
                 continue
             frame = reading.requests.get((entry.link, number)) if isinstance(number, int) else None
             ident = None if frame is None or frame.envelope is None else frame.envelope.header(_HEADER)
-            session = reading.opened.get(ident or "")
+            session = reading.opened.get((view.servers.get(entry.link, ""), ident or ""))
             if frame is None or session is None or ident in reading.ended:
                 continue
             reading.uses.append((session, frame, status))
     return reading
 
 
-def _read_frame(reading: _Reading, frame: Frame) -> None:
+def _read_frame(reading: _Reading, frame: Frame, server: str) -> None:
     envelope = frame.envelope
     if envelope is None:
         return
@@ -83,8 +85,10 @@ def _read_frame(reading: _Reading, frame: Frame) -> None:
     asked = reading.requests.get((frame.link, envelope.exchange))
     if ident is not None and asked is not None and asked.message.method == "initialize" and asked.envelope is not None:
         session = _Session(frame.link, credentials(asked), asked)
-        if reading.opened.setdefault(ident, session) is not session and ident not in reading.ended:
-            reading.shared.append((reading.opened[ident], frame))
+        first = reading.opened.setdefault((server, ident), session)
+        if first is not session and ident not in reading.ended:
+            reading.shared.append((first, frame))
+            reading.sharing.add(frame.link)
 
 
 def credentials(frame: Frame) -> tuple[tuple[str, str], ...]:
@@ -107,9 +111,10 @@ def _header(data: Mapping[str, object]) -> str | None:
 )
 def taken(view: View) -> Iterator[Finding]:
     """Find requests that were served in the session of another link, with other credentials than it was opened with."""
-    for session, frame, status in view.once(_read).uses:
-        assert frame.envelope is not None
-        if session.link != frame.link and status < 400 and credentials(frame) != session.credential:
+    reading = view.once(_read)
+    for session, frame, status in reading.uses:
+        theirs = session.link != frame.link and frame.link not in reading.sharing
+        if theirs and status < 400 and credentials(frame) != session.credential:
             text = f"{frame.link}: the server answered {status} to {frame.message.method} in the session of the link {session.link!r}"
             yield taken.finding(text, (session.opening, frame), frame.link)
 

@@ -110,8 +110,7 @@ class Engine:
         for name, spec in self._specs.items():
             if name in self._upstreams:
                 continue
-            # Links to one server have the same ids, unless a call of an HTTP API has to say by one of them what it is for.
-            self._make(name, spec, name if self._upstreams else first.setdefault(spec.server, name))
+            self._make(name, spec, first.setdefault(spec.server, name))
         await self._play()
         self._tasks = await anyio.create_task_group().__aenter__()
         try:
@@ -137,13 +136,18 @@ class Engine:
             link.close()
         await self._end(cancel=exc_type is not None)
 
-    def _make(self, name: str, spec: LinkSpec, ids: str) -> Link:
-        """Make a link, and log what it was given."""
+    def _make(self, name: str, spec: LinkSpec, server: str) -> Link:
+        """Make a link, and log what it was given; `server` is the first link to the same server.
+
+        Links to one server have the same ids, unless a call of an HTTP API has to say by one of them what it is for.
+        """
+        ids = name if self._upstreams else server
         tap = Tap(self._log, name)
         router = Router(self.links, self._host, self._log, self._settings)
         link = Link(name, spec, tap, self._host, router.serve, settings=self._settings, rules=self._rules, ids=ids)
         transport = "http" if spec.transport == "sockets" else spec.transport
-        tap.note("open", transport=transport, era=link.era, target=spec.label)
+        same = {} if server == name else {"server": server}
+        tap.note("open", transport=transport, era=link.era, target=spec.label, **same)
         if spec.secrets:
             tap.note("credentials", values=[list(pair) for pair in spec.secrets])
         self.links[name] = link

@@ -21,8 +21,9 @@ SideChannel = Literal[
 ]
 """Side channels of a link:
 
-* `open`: `{"transport": "memory" | "stdio" | "http", "era": "handshake" | "modern", "target": text}`; of an HTTP API that servers
-  call `{"transport": "upstream", "target": text, "callers": links whose servers may call it}`
+* `open`: `{"transport": "memory" | "stdio" | "http", "era": "handshake" | "modern", "target": text, "server": link}`, where
+  `server` is an earlier link to the same server, if there is one; of an HTTP API that servers call `{"transport": "upstream",
+  "target": text, "callers": links whose servers may call it}`
 * `credentials`: `{"values": list of [name, value]}`: what the link was given that is secret, such as headers and variables, and so must
   be seen nowhere else. It is kept in no recording
 * `closing`: `{}` or `{"opened": false}`: the host began to close the link; what the server asks after this cannot be answered any more.

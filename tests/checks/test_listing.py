@@ -113,7 +113,7 @@ def test_the_order_of_a_list_is_no_change() -> None:
 
 def shared(telling: Telling, link: str, credential: str, *names: str, scope: str = "public", ttl: int = 1000) -> Frame:
     """One caller's list of a server over HTTP."""
-    telling.log.note(link, "open", transport="http", era="modern", target="https://weather.example/mcp")
+    telling.log.note(link, "open", transport="http", era="modern", target="https://weather.example/mcp", server="alice")
     envelope = Envelope(1, (("authorization", credential),))
     telling.log.frame(link, "to-server", raw(id=1, method="tools/list", params={}), envelope)
     result = {"tools": [{"name": name} for name in names], "cacheScope": scope, "ttlMs": ttl}
@@ -204,7 +204,7 @@ def test_a_tool_that_was_never_listed_or_has_gone_since_is_no_finding() -> None:
 def test_public_lists_of_callers_with_any_credentials_are_compared(header: str) -> None:
     telling = Telling()
     for link in ("ann", "bob"):
-        telling.log.note(link, "open", transport="http", era="modern", target="https://one")
+        telling.log.note(link, "open", transport="http", era="modern", target="https://one", server="ann")
         envelope = Envelope(1, ((header, f"a=secret-of-{link}"),))
         asked = telling.log.frame(link, "to-server", raw(id=1, method="tools/list", params={}), envelope)
         telling.answer(asked, tools=[{"name": f"own_{link}"}], cacheScope="public", ttlMs=1000)

@@ -395,7 +395,8 @@ async def test_a_stream_that_is_closed_says_whether_its_call_was_given_up_or_the
         await happens(parking.parked)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(channel.send, CANCEL)
-            await anyio.lowlevel.checkpoint()
+            for _ in range(2):  # After the first, either of the two may go on.
+                await anyio.lowlevel.checkpoint()
             await channel.aclose(1)
     closed = {note.data["exchange"]: note.data for note in log.notes if note.data.get("event") == "closed"}
     assert [closed[number].get("given_up", False) for number in (1, 2)] == [True, False]
