@@ -80,7 +80,7 @@ class Peer:
 
     def session_id(self) -> str:
         """The id of a session that is about to be opened."""
-        return f"session-of-{type(self).__name__}-{len(self.clients):04}"
+        return f"session-of-{type(self).__name__}-{id(self):x}-{len(self.clients):04}"
 
     def admitted(self, client: Client | None, secret: str) -> Client | None:
         """Return the client of a session, if it is there and the credential that names it is its own."""
