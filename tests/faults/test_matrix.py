@@ -134,7 +134,7 @@ def test_a_fault_on_the_second_hop_is_told_to_the_caller_and_blamed_on_nobody(
     for given, _ in cells(kind, way, 2):
         if unfit(given, "http" if way.endswith("http") else "memory"):
             continue
-        with switchboard(first=reached(way.replace("http", "memory")), peer=reached(way)) as board:
+        with switchboard(first=reached(way), peer=reached(way)) as board:
             board.tools()
             relayed = partial(
                 board.options(timeout=SHORT * 4 if fails(given) else ROOMY).call, "first__relay", name="peer__echo"
