@@ -114,10 +114,11 @@ class Raw:
         return {**params, "_meta": meta}
 
 
-async def probed(spec: LinkSpec, log: WireLog, era: Era) -> None:
-    """Open one more link to a peer and use it oddly."""
+async def probed(spec: LinkSpec, log: WireLog, era: Era, server: str) -> None:
+    """Open one more link to a peer, to which there is the link `server` already, and use it oddly."""
     tap = Tap(log, "probe")
-    tap.note("open", transport=spec.transport, era=era, target=spec.label)
+    opened: dict[str, object] = {"transport": spec.transport, "era": era, "target": spec.label, "server": server}
+    tap.note("open", **opened)
     async with connect(_as(spec, "probe-1"), tap) as channel, anyio.create_task_group() as tasks:
         raw = Raw(channel, era)
         tasks.start_soon(raw.listen)
@@ -127,7 +128,9 @@ async def probed(spec: LinkSpec, log: WireLog, era: Era) -> None:
         await raw.tell("notifications/of-nobody")
         await raw.came("undeclared")
         if raw.session is not None:
-            await _odd_sessions(raw, spec, log)
+            thieving = Tap(log, "thief")
+            thieving.note("open", **opened)
+            await _odd_sessions(raw, spec, thieving)
         await raw.send(b"not a message")
         await raw.send({"jsonrpc": "2.0", "id": 99})
         await raw.came("undeclared")
@@ -150,10 +153,10 @@ async def _odd_ids(raw: Raw) -> None:
     await raw.came(0, 7, "7")
 
 
-async def _odd_sessions(raw: Raw, spec: LinkSpec, log: WireLog) -> None:
+async def _odd_sessions(raw: Raw, spec: LinkSpec, thieving: Tap) -> None:
     """A session goes on when its credential is refreshed, and is nobody else's."""
     await raw.ask("refreshed", "tools/list", {"authorization": "Bearer credential-of-probe-2"})
-    async with connect(_as(spec, "thief-1"), Tap(log, "thief")) as channel, anyio.create_task_group() as tasks:
+    async with connect(_as(spec, "thief-1"), thieving) as channel, anyio.create_task_group() as tasks:
         thief = Raw(channel, raw.era)
         tasks.start_soon(thief.listen)
         await thief.ask("mine", "tools/list", {"mcp-session-id": str(raw.session)})

@@ -71,7 +71,7 @@ async def held(make: Callable[[], Peer], era: Era, way: Way) -> WireLog:
             async with opener as board:
                 session = _Session(board, tasks, tuple(links))
                 await session.hold()
-                await probed(links["alice"], board.log, era)
+                await probed(links["alice"], board.log, era, "alice")
                 await session.linger()
     assert board is not None
     return board.log

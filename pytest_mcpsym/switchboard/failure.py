@@ -155,7 +155,7 @@ def _ends(told: list[str]) -> list[str]:
     if len(lines) <= _FIRST_LINES + _LAST_LINES + 1:
         return lines
     between = lines[_FIRST_LINES:-_LAST_LINES]
-    telling = next(([line] for line in between if "error" in line.lower()), [])
+    telling = [line for line in between if "error" in line.lower()][:1]
     left_out = len(between) - len(telling)
     return [*lines[:_FIRST_LINES], *telling, f"… {left_out} lines more", *lines[-_LAST_LINES:]]
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from secrets import token_hex
+from types import MethodType
 from typing import Literal, Protocol, cast, runtime_checkable
 
 from mcp import Client
@@ -131,6 +132,8 @@ class LinkSpec:
         """What tells servers apart: a command with its arguments, a URL, or which object it is."""
         if isinstance(self.target, StdioServerParameters):
             return (self.target.command, *self.target.args)
+        if isinstance(self.target, MethodType):  # Each look at an object's method makes another one.
+            return (id(self.target.__self__), self.target.__name__)
         return self.target if isinstance(self.target, str) else id(self.target)
 
     @property

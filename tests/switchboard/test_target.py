@@ -198,3 +198,13 @@ def test_what_counts_as_a_credential_of_a_link() -> None:
     assert link("server", env=env).secrets == (("API_TOKEN", "abc1"), ("SOMETHING", "sk9f8e7d6c5b4a3210"))
     headers = {"Authorization": "Bearer x", "X-Trace": "on"}
     assert link("http://127.0.0.1:1/mcp", headers=headers).secrets == (("Authorization", "Bearer x"),)
+
+
+def test_two_links_to_one_method_of_an_object_are_links_to_one_server() -> None:
+    class Served:
+        async def app(self, scope: object, receive: object, send: object) -> None:
+            """Serve, as an ASGI app does."""
+
+    one, other = Served(), Served()
+    assert link(one.app).server == link(one.app).server
+    assert link(one.app).server != link(other.app).server
