@@ -128,13 +128,17 @@ class Engine:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
-        with anyio.move_on_after(GRACE + _TICK):
-            # What is still to be cancelled, because its cause was just then, is waited for: else nobody could say that it never was.
-            while runs_on(self._log):  # noqa: ASYNC110 - the log tells nobody that it grows
-                await anyio.sleep(_TICK)
-        for link in self.links.values():
-            link.close()
-        await self._end(cancel=exc_type is not None)
+        cancel = True
+        try:
+            with anyio.move_on_after(GRACE + _TICK):
+                # What is still to be cancelled, because its cause was just then, is waited for: else nobody could say that it never was.
+                while runs_on(self._log):  # noqa: ASYNC110 - the log tells nobody that it grows
+                    await anyio.sleep(_TICK)
+            cancel = exc_type is not None
+        finally:
+            for link in self.links.values():
+                link.close()
+            await self._end(cancel=cancel)
 
     def _make(self, name: str, spec: LinkSpec, server: str) -> Link:
         """Make a link, and log what it was given; `server` is the first link to the same server.
