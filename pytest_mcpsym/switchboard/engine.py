@@ -101,6 +101,7 @@ class Engine:
         self._host = host
         self._specs = specs
         self.links: dict[str, Link] = {}
+        self._router = Router(self.links, host, log, settings)
         self._upstreams = {name: spec.target for name, spec in specs.items() if isinstance(spec.target, Upstream)}
         self._played = AsyncExitStack()
         self._tasks: anyio.abc.TaskGroup | None = None
@@ -147,8 +148,7 @@ class Engine:
         """
         ids = name if self._upstreams else server
         tap = Tap(self._log, name)
-        router = Router(self.links, self._host, self._log, self._settings)
-        link = Link(name, spec, tap, self._host, router.serve, settings=self._settings, rules=self._rules, ids=ids)
+        link = Link(name, spec, tap, self._host, self._router.serve, settings=self._settings, rules=self._rules, ids=ids)
         transport = "http" if spec.transport == "sockets" else spec.transport
         same = {} if server == name else {"server": server}
         tap.note("open", transport=transport, era=link.era, target=spec.label, **same)
