@@ -46,7 +46,10 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("way", FAULTS)
-def test_a_test_with_a_fault_gets_the_same_recorded_replayed_and_verified(pytester: pytest.Pytester, way: str) -> None:
+def test_a_test_with_a_fault_gets_the_same_recorded_replayed_and_verified(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
     pytester.makepyfile(BODY.format(faults=FAULTS[way], way=way))
     told: list[list[object]] = []
     for option in ("--mcp-record", "--mcp-replay", "--mcp-verify"):
