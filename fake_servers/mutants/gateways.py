@@ -113,8 +113,8 @@ class ForwardsCredentials(Peer):
         return {**members(super().relayed(call)), "authorization": call.client.secret}
 
 
-class GivesUpOnError(Peer):
-    """Calls no other server again, once one of them was not there."""
+class _TakesNote(Peer):
+    """Remembers whether another server was not there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,6 +123,10 @@ class GivesUpOnError(Peer):
     def concluded(self, answer: JsonObject) -> JsonObject:
         self._broken = self._broken or "error" in answer
         return super().concluded(answer)
+
+
+class GivesUpOnError(_TakesNote):
+    """Calls no other server again, once one of them was not there."""
 
     async def ask(self, call: Call, method: str, params: JsonObject) -> JsonObject:
         if self._broken and method == "tools/call":
@@ -178,16 +182,8 @@ class SortsMembers(Peer):
         return dict(sorted(members(super().relayed(call)).items()))
 
 
-class StopsCalling(Peer):
+class StopsCalling(_TakesNote):
     """Answers with an error for every server, once one of them was not there."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._broken = False
-
-    def concluded(self, answer: JsonObject) -> JsonObject:
-        self._broken = self._broken or "error" in answer
-        return super().concluded(answer)
 
     async def tool_relay(self, call: Call) -> JsonObject:
         if self._broken:

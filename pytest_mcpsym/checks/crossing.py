@@ -18,7 +18,7 @@ from pytest_mcpsym.checks.finding import Finding, Registry, View, check
 from pytest_mcpsym.checks.wording import called
 from pytest_mcpsym.wire.exchange import Exchange
 from pytest_mcpsym.wire.frame import Frame
-from pytest_mcpsym.wire.route import LINK_OWNED, ROUTED
+from pytest_mcpsym.wire.placement import LINK_OWNED, ROUTED
 
 __all__ = ["CROSSING", "wrong_answer", "wrong_call"]
 

@@ -20,7 +20,8 @@ from pytest_mcpsym.checks.harness import Blameless
 from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
-from pytest_mcpsym.wire.route import Hop, Placements, Routes, place, routes
+from pytest_mcpsym.wire.placement import Placements, place
+from pytest_mcpsym.wire.route import Hop, Routes, routes
 from pytest_mcpsym.wire.waiting import last_legs
 
 __all__ = ["CRASHED", "Check", "Finding", "Registry", "Severity", "View", "check", "judge", "matches", "wrong_pattern"]

@@ -12,7 +12,7 @@ from pytest_mcpsym.checks.wording import called, shown
 from pytest_mcpsym.wire.exchange import Exchange
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.payload import largest_payload
-from pytest_mcpsym.wire.route import ROUTED
+from pytest_mcpsym.wire.placement import ROUTED
 
 __all__ = ["PAYLOAD", "changed", "inlined", "number_rounded"]
 

@@ -62,11 +62,12 @@ def _numbered(moves: Sequence[Ask | Reconnect | tuple[type[Cancel | Wait], int]]
     steps: list[Step] = []
     asked = 0
     used: set[object] = set()
-    for move in moves:
+    for drawn in moves:
+        move = drawn
         if isinstance(move, Reconnect):
             used.clear()
         elif isinstance(move, Ask) and move.id is not None:
-            move = replace(move, id=None) if move.id in used else move  # noqa: PLW2901
+            move = replace(move, id=None) if move.id in used else move
             used.add(move.id)
         if isinstance(move, (Ask, Reconnect)):
             steps.append(move)

@@ -25,6 +25,7 @@ from pytest_mcpsym.faults.seen import Seen
 from pytest_mcpsym.serving.faulty import ToldFaults
 from pytest_mcpsym.serving.faulty_response import FaultyResponse, HangUp
 from pytest_mcpsym.transport.asgi import ASGIApp, Message, Receive, Scope, Send
+from pytest_mcpsym.transport.asgi_body import whole
 from pytest_mcpsym.transport.tap import Tap
 from pytest_mcpsym.wire.log import WireLog
 
@@ -79,7 +80,7 @@ class FaultyApp:
 
     async def _post(self, scope: Scope, receive: Receive, response: FaultyResponse) -> None:
         """Take a message that a client posts through the faults, and the app's response too."""
-        data = await _body(receive)
+        data, _ = await whole(receive)
         before = self.faults.before("to-server", data)
         seen = self.faults.see("to-server", data, before, link=response.connection)
         self.log.frame(response.connection, "to-server", data)
@@ -171,15 +172,6 @@ def _address(scope: Scope) -> str:
 def _stay(*, at_once: bool) -> None:
     """Break no connection, where it is not known how."""
     del at_once
-
-
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    while (event := await receive())["type"] == "http.request":
-        parts.append(cast("bytes", event.get("body", b"")))
-        if not event.get("more_body", False):
-            break
-    return b"".join(parts)
 
 
 async def _unheard(_event: Message) -> None:

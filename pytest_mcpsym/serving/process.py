@@ -108,7 +108,7 @@ def _breakable() -> type[asyncio.Protocol]:
     from pytest_mcpsym.serving.faulty_app import HANG_UP
 
     class Breakable(H11Protocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] - uvicorn narrows the argument too
             super().connection_made(transport)
             inner = self.app
 

@@ -41,7 +41,8 @@ from pytest_mcpsym.transport.messages import read_message
 from pytest_mcpsym.transport.pipe import Pipe
 from pytest_mcpsym.transport.tap import UNASKED, Channel, Tap, Undelivered
 from pytest_mcpsym.wire.frame import Frame, id_text
-from pytest_mcpsym.wire.route import HOST, ROUTED
+from pytest_mcpsym.wire.placement import ROUTED
+from pytest_mcpsym.wire.route import HOST
 from pytest_mcpsym.wire.splice import find, splice
 
 __all__ = ["ClientSide"]

@@ -34,7 +34,7 @@ from pytest_mcpsym.symmetric.names import FORWARDED_META, HOSTS_OWN, MIRRORED, S
 from pytest_mcpsym.symmetric.spending import Usage
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import WireLog
-from pytest_mcpsym.wire.route import ROUTED
+from pytest_mcpsym.wire.placement import ROUTED
 from pytest_mcpsym.wire.splice import Path, find, splice
 
 __all__ = ["Router"]

@@ -17,7 +17,7 @@ from pytest_mcpsym.symmetric import sdk
 from pytest_mcpsym.symmetric.names import CAUSE_KEY
 from pytest_mcpsym.symmetric.parked import ParkedRun
 from pytest_mcpsym.symmetric.spending import Budget, Usage
-from pytest_mcpsym.wire.route import ROUTED
+from pytest_mcpsym.wire.placement import ROUTED
 
 __all__ = ["Carrier", "InLegs", "Mirrored"]
 

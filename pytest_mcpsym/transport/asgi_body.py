@@ -5,6 +5,7 @@ Pinned by `tests/transport/test_exactness.py` and `tests/serving/test_era.py`.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["again", "whole"]
 
 
-async def whole(receive: Receive, most: int) -> tuple[bytes, bool]:
+async def whole(receive: Receive, most: float = math.inf) -> tuple[bytes, bool]:
     """Read a request, and say whether this is all of it: not where the client left before its end, or it is longer than `most`."""
     parts: list[bytes] = []
     size = 0

@@ -171,7 +171,7 @@ def _is_a_worker(thread: threading.Thread) -> bool:
 
 def _is_idle(frame: FrameType | None) -> bool:
     """Tell whether a thread of a pool waits for work: the pool may be there for all, and ends its threads when the process ends."""
-    return frame is not None and frame.f_code is pools._worker.__code__  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    return frame is not None and frame.f_code is pools._worker.__code__  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - nothing public says where a worker waits
 
 
 def _title(thread: threading.Thread) -> str:

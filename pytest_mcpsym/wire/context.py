@@ -20,7 +20,8 @@ from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate
 from pytest_mcpsym.wire.extension import CALLS
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import Entry
-from pytest_mcpsym.wire.route import HOST, Hop, Placements, Routes, place, routes
+from pytest_mcpsym.wire.placement import Placements, place
+from pytest_mcpsym.wire.route import HOST, Hop, Routes, routes
 
 __all__ = ["BYTES_PER_TOKEN", "Context", "Shown", "context"]
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import Cause, Entry, Evidence, Note
-from pytest_mcpsym.wire.route import ROUTED, InFlight, Placements, cause_id, place
+from pytest_mcpsym.wire.placement import ROUTED, InFlight, Placements, cause_id, place
 from pytest_mcpsym.wire.upstream import UpstreamCall, upstream_calls
 
 __all__ = ["Canonical", "canonical"]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pytest_mcpsym.wire.exchange import Exchange, correlate
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import Entry, Evidence
-from pytest_mcpsym.wire.route import HOST, place
+from pytest_mcpsym.wire.placement import place
+from pytest_mcpsym.wire.route import HOST
 
 __all__ = ["Origin", "Origins", "Step"]
 

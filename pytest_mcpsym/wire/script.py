@@ -26,11 +26,12 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, cast
 
 from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate, token_text
+from pytest_mcpsym.wire.extension import CAUSE_KEY
 from pytest_mcpsym.wire.frame import Frame
 from pytest_mcpsym.wire.log import Cause, Note, WireLog
 from pytest_mcpsym.wire.match import Asked, asked
 from pytest_mcpsym.wire.order import Identities
-from pytest_mcpsym.wire.route import CAUSE_KEY, Placements, place
+from pytest_mcpsym.wire.placement import Placements, place
 from pytest_mcpsym.wire.splice import Path
 
 __all__ = ["Answer", "Cancel", "LinkScripts", "Reference", "Script", "ScriptKind", "Send", "Step", "scripts"]

@@ -18,7 +18,8 @@ from typing import Final, cast
 from pytest_mcpsym.wire.context import Context, Shown, context
 from pytest_mcpsym.wire.exchange import Correlation, correlate
 from pytest_mcpsym.wire.log import WireLog
-from pytest_mcpsym.wire.route import HOST, Hop, Placements, Routes, place, routes
+from pytest_mcpsym.wire.placement import Placements, place
+from pytest_mcpsym.wire.route import HOST, Hop, Routes, routes
 from pytest_mcpsym.wire.told import Told, told
 
 __all__ = ["Listed", "PeerUse", "RouteUse", "Usage", "usage"]

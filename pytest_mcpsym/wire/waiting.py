@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from pytest_mcpsym.wire.exchange import Correlation, Exchange, correlate
 from pytest_mcpsym.wire.log import Note, WireLog
-from pytest_mcpsym.wire.route import HOST, ROUTED, Hop, Placements, place, routes
+from pytest_mcpsym.wire.placement import ROUTED, Placements, place
+from pytest_mcpsym.wire.route import HOST, Hop, routes
 from pytest_mcpsym.wire.shape import draw
 
 __all__ = ["given_up", "last_legs", "unanswered", "waiting"]

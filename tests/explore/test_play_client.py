@@ -160,7 +160,7 @@ def test_a_cursor_that_a_client_changed_is_found() -> None:
 
 def test_a_wrong_move_says_so() -> None:
     with pytest.raises(UsageError, match=r"'ping' is no move of a server: use those of pytest_mcpsym.explore"):
-        play_client(clients(RawClient), "ping")  # pyright: ignore[reportArgumentType]
+        play_client(clients(RawClient), "ping")  # pyright: ignore[reportArgumentType]  # the mistake that is tested
 
 
 @pytest.mark.anyio

@@ -20,6 +20,7 @@ from anyio.from_thread import start_blocking_portal
 from pytest_mcpsym.explore.clients.scene import QUIET, Connection, Scene
 from pytest_mcpsym.explore.clients.turn import Said, members
 from pytest_mcpsym.transport.asgi import Message, Receive, Scope, Send
+from pytest_mcpsym.transport.asgi_body import whole
 from pytest_mcpsym.transport.sockets import serve_on_loopback
 from pytest_mcpsym.wire.frame import Envelope
 
@@ -120,7 +121,8 @@ class _Site:
         )
         reply = _Reply(self._scene, exchange, send)
         if method == "POST":
-            await self._post(envelope, await _body(receive), receive, reply)
+            body, _ = await whole(receive)
+            await self._post(envelope, body, receive, reply)
         elif self._scene.era == "modern" or method not in ("GET", "DELETE"):
             await reply.plain(405)
         elif method == "DELETE":
@@ -274,15 +276,6 @@ async def _plain(send: Callable[[Message], Awaitable[None]], status: int) -> Non
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    while True:
-        event = await receive()
-        parts.append(cast("bytes", event.get("body", b"")))
-        if not event.get("more_body", False):
-            return b"".join(parts)
 
 
 def _parsed(body: bytes) -> dict[str, object]:
