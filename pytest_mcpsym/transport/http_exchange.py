@@ -190,7 +190,8 @@ class Endpoint:
 
 def _why(exchange: Exchange) -> dict[str, bool]:
     """Return what the note on a stream that the host closed says beside that: only of a call that was given up it says more."""
-    return {"given_up": True, **({"timed_out": True} if exchange.timed_out else {})} if exchange.given_up else {}
+    said = {"given_up": exchange.given_up, "timed_out": exchange.given_up and exchange.timed_out}
+    return {name: True for name, is_so in said.items() if is_so}
 
 
 def header_pairs(headers: httpx2.Headers) -> tuple[tuple[str, str], ...]:

@@ -26,8 +26,9 @@ SideChannel = Literal[
   "target": text, "callers": links whose servers may call it}`
 * `credentials`: `{"values": list of [name, value]}`: what the link was given that is secret, such as headers and variables, and so must
   be seen nowhere else. It is kept in no recording
-* `closing`: `{}` or `{"opened": false}`: the host began to close the link; what the server asks after this cannot be answered any more.
-  A link that is not open by then was given up for another's failure, and owes no answer
+* `closing`: `{}`, `{"opened": false}` or `{"dropped": true}`: the host began to close the link; what the server asks after this cannot be
+  answered any more. A link that is not open by then was given up for another's failure, and owes no answer; one that is dropped owes none
+  to what is in flight
 * `close`: `{"by": "host" | "peer"}`, logged once, when no more frames can come
 * `stderr`: `{"text": one line without its newline}`
 * `exit`: `{"status": int, "asked": bool}`: exit status of the peer's process (negative: ended by that signal), and whether it
@@ -39,7 +40,7 @@ SideChannel = Literal[
   was because the answer took too long. On a link with transport
   `upstream` request and response hold their bodies too, as `body` (text) or `base64`, and who closes may be a `caller`: see
   `pytest_mcpsym.wire.upstream`
-* `failure`: `{"reason": text}`: what broke the link
+* `failure`: `{"reason": text, "kind": "silent" | "failed"}`: what broke the link; of a client that is explored also how it failed
 * `left`: `{kind: list of [name, circumstances]}` with the kinds `processes`, `tasks`, `threads`, `files`, `sockets` and `streams`: what
   the server left behind when the link had closed
 * `approval`: `{"method": text, "name": a routed name or URI, "decision": "approved" | "refused" | "unscripted" | "undecided"}`: what the peer of this
