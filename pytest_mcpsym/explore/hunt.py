@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
-from pytest_mcpsym.errors import UsageError
+from pytest_mcpsym.errors import FindingsError, UsageError
 
 try:
     from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
@@ -54,6 +54,11 @@ class Broken(Generic[_T]):
     example: Sequence[_T]
     why: str
     always: bool
+
+    def told(self, test: str) -> FindingsError:
+        """Return the error that says what was found, with the test that shows it."""
+        now_and_then = "" if self.always else "\n(it did not do so each time)"
+        return FindingsError(f"{self.why}{now_and_then}\n\n{test}")
 
 
 def hunt(
@@ -127,9 +132,9 @@ class _Trials(Generic[_T]):
                 return False
             self._known[key] = self._attempt(example)
         why = self._known[key]
-        if why and self._best is None:
-            self._allow()
         if why:
+            if self._best is None:
+                self._allow()
             self._best = (example, why)
         return bool(why)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from pytest_mcpsym.errors import FindingsError, McpsymError, UsageError
+from pytest_mcpsym.errors import McpsymError, UsageError
 from pytest_mcpsym.explore.hunt import checked_limits, hunt
 from pytest_mcpsym.explore.offer import maker, makes, offered
 from pytest_mcpsym.explore.plans import conversations
@@ -65,8 +65,7 @@ def explore(
 
     found = hunt(conversations(offer, steps), attempt, most=examples, without=without, seeded=seeded, seconds=seconds)
     if found is not None:
-        now_and_then = "" if found.always else "\n(it did not do so each time)"
-        raise FindingsError(f"{found.why}{now_and_then}\n\n{_test(target, era, found.example, patience)}")
+        raise found.told(_test(target, era, found.example, patience))
 
 
 def _test(target: object, era: str, conversation: Sequence[Step], patience: float) -> str:

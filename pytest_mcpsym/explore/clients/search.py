@@ -79,8 +79,7 @@ def explore_client(
             raise UsageError("the client asked for nothing: it has to connect to the server that it is given, and to use it")
         found = hunt(surprises(met, steps, kinds), attempt, most=examples, seeded=seeded, seconds=seconds)
     if found is not None:
-        now_and_then = "" if found.always else "\n(it did not do so each time)"
-        raise FindingsError(f"{found.why}{now_and_then}\n\n{_test(client, found.example, options)}")
+        raise found.told(_test(client, found.example, options))
 
 
 def _kinds(without: Iterable[str]) -> list[str]:
